@@ -1,0 +1,87 @@
+"""Threads of this process, each with an extraction process of its own, which does the work."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Protocol, TypeVar
+
+from jax_ir_pairs.build.records import Extractor
+from jax_ir_pairs.extraction import Extraction
+from jax_ir_pairs.synthesis.program import Program
+
+Task = TypeVar("Task")
+
+
+class Process(Extractor, Protocol):
+    """An extractor that has to be closed, and that another thread can interrupt."""
+
+    def close(self) -> None:
+        """Ends the process, in the thread that extracts."""
+
+    def kill(self) -> None:
+        """Makes an extraction under way fail at once, from any thread."""
+
+
+class StoppedError(Exception):
+    """Ends the work of a worker thread when another one failed or the user pressed Ctrl-C."""
+
+
+def run(
+    tasks: Iterable[Task],
+    work: Callable[[Task, Extractor], None],
+    *,
+    workers: int,
+    open_process: Callable[[], Process],
+) -> None:
+    """Calls `work(task, process)` for each task, in order, in `workers` threads.
+
+    An error in a thread, or Ctrl-C in this one, kills all processes, waits for the threads to
+    unwind, and is raised.
+    """
+    pending: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    for task in tasks:
+        pending.put(task)
+    stop = threading.Event()
+    processes = [open_process() for _ in range(min(workers, pending.qsize()))]
+
+    def drain(process: Process) -> None:
+        extractor = _Stoppable(process, stop)
+        with contextlib.closing(process):
+            while not stop.is_set():
+                try:
+                    task = pending.get_nowait()
+                except queue.Empty:
+                    return
+                work(task, extractor)
+
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="shard") as pool:
+        try:
+            for future in as_completed([pool.submit(drain, process) for process in processes]):
+                future.result()
+        except BaseException:
+            stop.set()
+            for process in processes:
+                process.kill()
+            raise
+
+
+class _Stoppable:
+    """Lets no rejection out that comes of the process having been killed."""
+
+    def __init__(self, process: Extractor, stop: threading.Event) -> None:
+        self._process = process
+        self._stop = stop
+
+    def extract(self, program: Program) -> Extraction:
+        if self._stop.is_set():
+            raise StoppedError
+        try:
+            return self._process.extract(program)
+        except Exception as error:
+            if self._stop.is_set():
+                raise StoppedError from error
+            raise

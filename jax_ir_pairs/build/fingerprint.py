@@ -1,0 +1,78 @@
+"""What decides the bytes of a build: the config, the code, the compiler and the file format."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from jax_ir_pairs.config import Config
+from jax_ir_pairs.extraction import compiler_flags, versions
+from jax_ir_pairs.fingerprint import code_digest
+
+_CODE = (
+    "config.py",
+    "schema.py",
+    "plan.py",
+    "synthesis",
+    "extraction",
+    "build/records.py",
+    "build/shard.py",
+    "build/run.py",
+    "build/seal.py",
+)
+
+_VERSIONS = {"jax", "jaxlib", "pyarrow"}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFingerprint:
+    """Two builds with equal fingerprints write the same bytes."""
+
+    config: str
+    code: str
+    jax: str
+    jaxlib: str
+    compiler_flags: str
+    pyarrow: str
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that stand for all parts."""
+        content = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def differences(self, path: Path) -> list[str]:
+        """Gives a phrase for each part in which a sidecar or manifest is of another build.
+
+        A file that cannot be read as either tells of no difference.
+        """
+        try:
+            theirs = json.loads(path.read_bytes())["build"]
+        except (ValueError, KeyError, TypeError):
+            return []
+        if not isinstance(theirs, dict):
+            return []
+        ours = asdict(self)
+        parts = sorted(part for part in ours | theirs if ours.get(part) != theirs.get(part))
+        return [
+            f"{part} ({theirs.get(part)} there, {ours.get(part)} here)"
+            if part in _VERSIONS
+            else part.replace("_", " ")
+            for part in parts
+        ]
+
+
+def build_fingerprint(config: Config) -> BuildFingerprint:
+    """Gives the fingerprint of a build of `config` with the code and versions of this moment."""
+    jax, jaxlib = versions()
+    return BuildFingerprint(
+        config=config.fingerprint(),
+        code=code_digest(*_CODE),
+        jax=jax,
+        jaxlib=jaxlib,
+        compiler_flags=compiler_flags(),
+        pyarrow=importlib.metadata.version("pyarrow"),
+    )

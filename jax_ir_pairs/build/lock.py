@@ -1,0 +1,54 @@
+"""Keeps two builds out of one folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jax_ir_pairs.errors import BuildError
+
+
+class FolderBusyError(BuildError):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def folder_lock(folder: Path, *, shared: bool) -> Iterator[None]:
+    """Holds the lock of `folder`: alone, or together with others that want it shared.
+
+    The system releases the lock of a killed process. The lock's file is gone when a process that
+    held it alone is done, so that a sealed folder holds nothing that is not the dataset's.
+
+    **Raises:** [`FolderBusyError`][] where another process holds it.
+    """
+    path = folder / ".lock"
+    descriptor = _locked(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if not shared:
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked(path: Path, kind: int) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            # Whoever held it before may have deleted the file in between: then it locks nothing.
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise FolderBusyError(
+                f"{path.parent}: another build is at work there; wait for it, or stop it, and run "
+                "the same command again."
+            ) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)

@@ -1,0 +1,133 @@
+"""The rows of one shard: the one function that feeds every way into the data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from jax_ir_pairs.config import Config
+from jax_ir_pairs.errors import BuildError, Reason, Rejected
+from jax_ir_pairs.extraction import Extraction, ExtractionProcess, compiler_flags, versions
+from jax_ir_pairs.plan import make_plan
+from jax_ir_pairs.schema import COLUMNS, LEVELS
+from jax_ir_pairs.synthesis import draw
+from jax_ir_pairs.synthesis.program import Program
+
+Row = dict[str, Any]
+"""A row: a value for each of the columns."""
+
+
+class Extractor(Protocol):
+    """What turns a program into its levels; [`ExtractionProcess`][] is the real one."""
+
+    def extract(self, program: Program) -> Extraction:
+        """Gives the levels of `program`, or raises [`Rejected`][]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A candidate that gave no row."""
+
+    seed: int
+    reason: Reason
+    detail: str
+
+
+def shard_records(
+    config: Config,
+    split: str,
+    shard: int,
+    *,
+    process: Extractor | None = None,
+    known: Mapping[int, Row | Rejection] = MappingProxyType({}),
+    on_rejection: Callable[[Rejection], object] = lambda _: None,
+) -> Generator[Row, None, None]:
+    """Gives the rows of a shard in order, with exactly the columns of the schema.
+
+    Candidates are taken in the plan's order until the shard has its rows. A row whose jaxpr an
+    earlier row of this shard has is rejected as a duplicate. Without a `process`, one is started
+    and ended here. What is `known` of a seed, its row or its rejection, is not found out again.
+
+    **Raises:** [`BuildError`][] where the spares run out before the shard has its rows.
+    """
+    wanted = config.shard_rows(split, shard)
+    candidates = make_plan(config).candidates(split, shard)
+    jaxprs: set[str] = set()
+    reasons: Counter[str] = Counter()
+    with ExitStack() as stack:
+        if process is None:
+            process = stack.enter_context(ExtractionProcess(config.limits))
+        candidate = _Candidates(config, split, shard, process)
+        for index, seed in enumerate(candidates):
+            if len(jaxprs) == wanted:
+                return
+            outcome = known.get(seed) or candidate.outcome(index, seed)
+            if isinstance(outcome, dict) and (jaxpr := text_hash(outcome["jaxpr"])) in jaxprs:
+                outcome = Rejection(seed, "duplicate", "an earlier row has the same jaxpr")
+            if isinstance(outcome, Rejection):
+                reasons[outcome.reason] += 1
+                on_rejection(outcome)
+            else:
+                jaxprs.add(jaxpr)
+                yield outcome
+    if len(jaxprs) < wanted:
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        raise BuildError(
+            f"{config.name}: shard {shard} of {split} has {len(jaxprs)} of {wanted} rows and no "
+            f"candidates left: {counts}. Raise spare_share or what rejects them in the config."
+        )
+
+
+def text_hash(text: str) -> str:
+    """Gives 16 hex digits that stand for `text` where rows are compared."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class _Candidates:
+    """Turns the candidates of one shard into rows or rejections."""
+
+    def __init__(self, config: Config, split: str, shard: int, process: Extractor) -> None:
+        self._config = config
+        self._process = process
+        jax_version, jaxlib_version = versions()
+        self._provenance = {
+            "config": config.name,
+            "split": split,
+            "shard": shard,
+            "jax_version": jax_version,
+            "jaxlib_version": jaxlib_version,
+            "compiler_flags": compiler_flags(),
+        }
+
+    def outcome(self, index: int, seed: int) -> Row | Rejection:
+        program = draw(self._config.recipe, seed).program()
+        try:
+            self._check_length("python", program.python)
+            extraction = self._process.extract(program)
+            for level in LEVELS[1:]:
+                self._check_length(level, getattr(extraction, level))
+        except Rejected as rejected:
+            return Rejection(seed, rejected.reason, rejected.detail)
+        values = {
+            "id": program.id,
+            "index": index,
+            "seed": seed,
+            **asdict(program),
+            **asdict(extraction),
+            **self._provenance,
+        }
+        return {column.name: _plain(values[column.name]) for column in COLUMNS}
+
+    def _check_length(self, level: str, text: str) -> None:
+        limit: int = getattr(self._config.text_limits, level)
+        if len(text) > limit:
+            raise Rejected("too-long", f"{level} has {len(text):,} characters, over {limit:,}")
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

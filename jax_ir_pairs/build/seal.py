@@ -1,0 +1,111 @@
+"""What takes all shards to see: rows that two of them share, and the manifest.
+
+Of the rows with one jaxpr the first stays, in the order of splits, shards and rows; a shard that
+loses a row takes a spare for it. The outcome does not depend on the order of the work: whatever is
+dropped has its jaxpr in an earlier row, which is only ever dropped for one still earlier, so the
+drops of any interrupted run are drops of every whole one.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from jax_ir_pairs.build.fingerprint import BuildFingerprint
+from jax_ir_pairs.build.layout import Shard
+from jax_ir_pairs.build.shard import Sidecar
+from jax_ir_pairs.config import Config
+from jax_ir_pairs.errors import BuildError
+from jax_ir_pairs.plan import PlanCounts
+from jax_ir_pairs.schema import LEVELS, SPLITS
+
+Sidecars = Iterable[tuple[Shard, Sidecar]]
+
+
+def find_duplicates(sidecars: Sidecars) -> dict[Shard, set[int]]:
+    """Gives the seeds whose rows have the jaxpr of a row before them, by shard."""
+    seen: set[int] = set()
+    duplicates: dict[Shard, set[int]] = {}
+    for shard, sidecar in sidecars:
+        for row in sidecar.rows:
+            jaxpr = int(row.text_hashes["jaxpr"], 16)
+            if jaxpr in seen:
+                duplicates.setdefault(shard, set()).add(row.seed)
+            seen.add(jaxpr)
+    return duplicates
+
+
+def make_manifest(
+    config: Config, build: BuildFingerprint, counts: PlanCounts, sidecars: Sidecars
+) -> dict[str, Any]:
+    """Gives the content of the manifest: what was asked for, what made it, and what came of it.
+
+    **Raises:** [`BuildError`][] where too many candidates were rejected, or where a structure is in
+    two splits.
+    """
+    splits: dict[str, dict[str, Any]] = {
+        split: {"rows": 0, "bytes": 0, "shards": []} for split in SPLITS
+    }
+    rejections: Counter[str] = Counter()
+    incidents = []
+    hashes = {level: array("Q") for level in LEVELS}
+    structures: dict[str, set[int]] = {split: set() for split in SPLITS}
+    for shard, sidecar in sidecars:
+        split = splits[shard.split]
+        split["rows"] += len(sidecar.rows)
+        split["bytes"] += sidecar.bytes
+        split["shards"].append(
+            {
+                "file": sidecar.file,
+                "rows": len(sidecar.rows),
+                "bytes": sidecar.bytes,
+                "sha256": sidecar.sha256,
+            }
+        )
+        rejections += sidecar.rejections
+        incidents += [
+            {"split": shard.split, "shard": shard.number, **asdict(r)} for r in sidecar.incidents
+        ]
+        for row in sidecar.rows:
+            structures[shard.split].add(int(row.structure_hash, 16))
+            for level in LEVELS:
+                hashes[level].append(int(row.text_hashes[level], 16))
+    rows = sum(split["rows"] for split in splits.values())
+    check_rejections(config, rows, rejections)
+    in_two_splits = sum(map(len, structures.values())) - len(set().union(*structures.values()))
+    if in_two_splits:
+        raise BuildError(
+            f"{config.name}: {in_two_splits} structures are in more than one split; this is a "
+            "fault of jax-ir-pairs, please report it."
+        )
+    return {
+        "config": config.model_dump(mode="json"),
+        "fingerprint": build.digest,
+        "build": asdict(build),
+        "plan": asdict(counts),
+        "rows": rows,
+        "bytes": sum(split["bytes"] for split in splits.values()),
+        "splits": splits,
+        "rejections": dict(sorted(rejections.items())),
+        "incidents": incidents,
+        "levels": {level: {"unique": len(set(hashes[level])), "total": rows} for level in LEVELS},
+        "structures": {
+            **{split: len(structures[split]) for split in SPLITS},
+            "in_more_than_one_split": in_two_splits,
+        },
+    }
+
+
+def check_rejections(config: Config, rows: int, rejections: Counter[str]) -> None:
+    """Raises [`BuildError`][] where the rejected share is over what the config allows."""
+    share = rejections.total() / (rows + rejections.total())
+    if share > config.max_rejected_share:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejections.most_common())
+        raise BuildError(
+            f"{config.name}: {share:.1%} of the candidates were rejected ({reasons}), over the "
+            f"config's max_rejected_share of {config.max_rejected_share:.1%}; the shards are kept, "
+            "and raising it seals them."
+        )

@@ -1,0 +1,179 @@
+"""One shard on disk: a Parquet file of rows, and a sidecar that tells about it.
+
+The Parquet file is put in place first and the sidecar second, each in one step, so a shard is
+whole exactly when its sidecar is there and the checksum in it is that of the Parquet file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jax_ir_pairs.atomic import replace_text, replacing
+from jax_ir_pairs.build.fingerprint import BuildFingerprint
+from jax_ir_pairs.build.layout import Folder, Shard
+from jax_ir_pairs.build.records import Rejection, Row, text_hash
+from jax_ir_pairs.errors import INCIDENT_REASONS
+from jax_ir_pairs.schema import LEVELS, arrow_schema
+
+ROWS_PER_GROUP = 100
+"""Few enough for the Hub's viewer to scan a row group, whose texts are some kilobytes each."""
+
+
+class BrokenShardError(Exception):
+    """A shard whose files are not what they were written as, so that it has to be built again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowDigest:
+    """What sealing and statistics need of a row; hashes and lengths are by level."""
+
+    seed: int
+    structure_hash: str
+    text_hashes: dict[str, str]
+    text_lengths: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What is known of a shard without reading its Parquet file."""
+
+    build: BuildFingerprint
+    split: str
+    shard: int
+    file: str
+    bytes: int
+    sha256: str
+    rejected: tuple[Rejection, ...]
+    """In the plan's order; the detail is kept for incidents only."""
+    rows: tuple[RowDigest, ...]
+
+    @property
+    def rejections(self) -> Counter[str]:
+        """Rejections by reason."""
+        return Counter(rejection.reason for rejection in self.rejected)
+
+    @property
+    def incidents(self) -> list[Rejection]:
+        """Rejections that depend on the machine."""
+        return [r for r in self.rejected if r.reason in INCIDENT_REASONS]
+
+    def to_json(self) -> str:
+        """Gives the sidecar as JSON, a line for each row."""
+        content = asdict(self)
+        rows = ",\n  ".join(json.dumps(row) for row in content.pop("rows"))
+        content |= {"num_rows": len(self.rows), "rejections": dict(sorted(self.rejections.items()))}
+        lines = ",\n ".join(f'"{key}": {json.dumps(value)}' for key, value in content.items())
+        return f'{{\n {lines},\n "rows": [\n  {rows}\n ]\n}}\n'
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Gives the sidecar in `text`; raises [`BrokenShardError`][] where there is none."""
+        try:
+            content = json.loads(text)
+            content["build"] = BuildFingerprint(**content["build"])
+            content["rejected"] = tuple(Rejection(**item) for item in content["rejected"])
+            content["rows"] = tuple(RowDigest(**item) for item in content["rows"])
+            return cls(**{field.name: content[field.name] for field in fields(cls)})
+        except (ValueError, KeyError, TypeError):
+            raise BrokenShardError("its sidecar cannot be read") from None
+
+
+def write_shard(
+    folder: Folder,
+    shard: Shard,
+    build: BuildFingerprint,
+    rows: Iterable[Row],
+    rejected: list[Rejection],
+) -> None:
+    """Writes both files of a shard, each put in place only once it is whole.
+
+    `rejected` is read after the last row: whoever makes the rows appends to it meanwhile.
+    """
+    path = folder.parquet(shard)
+    schema = arrow_schema()
+    digests: list[RowDigest] = []
+    stream = iter(rows)
+    with replacing(path) as temporary:
+        with pq.ParquetWriter(
+            temporary,
+            schema,
+            compression="zstd",
+            write_page_index=True,
+            use_content_defined_chunking=True,
+        ) as writer:
+            while group := list(itertools.islice(stream, ROWS_PER_GROUP)):
+                writer.write_table(pa.Table.from_pylist(group, schema))
+                digests.extend(map(_digest, group))
+        size, checksum = temporary.stat().st_size, sha256_of(temporary)
+    sidecar = Sidecar(
+        build=build,
+        split=shard.split,
+        shard=shard.number,
+        file=path.name,
+        bytes=size,
+        sha256=checksum,
+        rejected=tuple(map(_without_chatter, rejected)),
+        rows=tuple(digests),
+    )
+    replace_text(folder.sidecar(shard), sidecar.to_json())
+
+
+def _digest(row: Row) -> RowDigest:
+    return RowDigest(
+        seed=row["seed"],
+        structure_hash=row["structure_hash"],
+        text_hashes={level: text_hash(row[level]) for level in LEVELS},
+        text_lengths={level: len(row[level]) for level in LEVELS},
+    )
+
+
+def _without_chatter(rejection: Rejection) -> Rejection:
+    """Drops the details of what can be found out again on any machine."""
+    if rejection.reason in INCIDENT_REASONS:
+        return rejection
+    return Rejection(rejection.seed, rejection.reason, "")
+
+
+def read_sidecar(folder: Folder, shard: Shard) -> Sidecar | None:
+    """Gives the sidecar of a shard, or nothing where there is none.
+
+    **Raises:** [`BrokenShardError`][] where it cannot be read.
+    """
+    path = folder.sidecar(shard)
+    if not path.exists():
+        return None
+    return Sidecar.from_json(path.read_bytes().decode(errors="replace"))
+
+
+def check_rows(folder: Folder, shard: Shard, sidecar: Sidecar) -> None:
+    """Raises [`BrokenShardError`][] unless the Parquet file is the sidecar's."""
+    path = folder.parquet(shard)
+    if not path.is_file():
+        raise BrokenShardError("its Parquet file is missing")
+    if (size := path.stat().st_size) != sidecar.bytes:
+        raise BrokenShardError(f"its Parquet file has {size:,} bytes instead of {sidecar.bytes:,}")
+    if sha256_of(path) != sidecar.sha256:
+        raise BrokenShardError("its Parquet file does not have its checksum")
+
+
+def read_rows(folder: Folder, shard: Shard) -> list[Row]:
+    """Gives the rows of a shard in order."""
+    with pq.ParquetFile(folder.parquet(shard)) as file:
+        rows: list[Row] = file.read().to_pylist()
+    return rows
+
+
+def sha256_of(path: Path) -> str:
+    """Gives the SHA-256 of a file in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,230 @@
+"""What is asked for: a config, read from YAML and validated.
+
+A config is found by its name among those that the project ships, or by the path of a YAML file.
+Its [`fingerprint`][Config.fingerprint] stands for everything that decides the bytes of a build
+apart from the code and the compiler.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from jax_ir_pairs.errors import UsageError
+
+Target = Literal["cpu"]
+
+_PACKAGE = Path(__file__).parent
+
+
+def resource_folder(name: str) -> Path:
+    """Gives the folder `name` (`configs`, `dataset_card_template`) that travels with the package.
+
+    In a wheel it lies inside the package, in a checkout beside it.
+    """
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def family_names() -> list[str]:
+    """Gives the names of the families: each is one file of `synthesis/families`."""
+    folder = _PACKAGE / "synthesis" / "families"
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Splits(_Model):
+    """Rows of each split."""
+
+    train: Annotated[int, Field(ge=1, le=10**9)]
+    validation: Annotated[int, Field(ge=1, le=10**9)]
+    test: Annotated[int, Field(ge=1, le=10**9)]
+
+    def rows(self, split: str) -> int:
+        """Gives the rows of `split`."""
+        return int(getattr(self, split))
+
+
+class Size(_Model):
+    """Operations of a program, drawn log-normally: half of them have at most `median`."""
+
+    median: Annotated[int, Field(ge=2, le=1000)] = 12
+    sigma: Annotated[float, Field(gt=0, le=2, description="of the logarithm")] = 0.8
+    largest: Annotated[int, Field(ge=2, le=5000)] = 200
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.median > self.largest:
+            raise ValueError(f"median {self.median} is over largest {self.largest}")
+        return self
+
+
+class Recipe(_Model):
+    """What programs are drawn: the weight of each family, and sizes in operations."""
+
+    families: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    size: Size = Size()
+
+    @model_validator(mode="after")
+    def _some_family(self) -> Self:
+        if unknown := sorted(set(self.families) - set(family_names())):
+            raise ValueError(f"unknown family {unknown[0]!r}; there are {family_names()}")
+        if not any(self.families.values()):
+            raise ValueError("at least one family needs a weight over 0")
+        return self
+
+
+class TextLimits(_Model):
+    """Longest text of each level, in characters; a longer one rejects the program."""
+
+    python: Annotated[int, Field(ge=100)] = 20_000
+    jaxpr: Annotated[int, Field(ge=100)] = 200_000
+    stablehlo: Annotated[int, Field(ge=100)] = 400_000
+    hlo: Annotated[int, Field(ge=100)] = 400_000
+    optimized_hlo: Annotated[int, Field(ge=100)] = 800_000
+
+
+class Limits(_Model):
+    """Safety nets of the extraction: each hit is an incident, named in the manifest."""
+
+    seconds: Annotated[float, Field(gt=0, le=3600, description="per program")] = 120.0
+    memory_gib: Annotated[float, Field(ge=1, le=1024, description="per worker")] = 8.0
+    programs_per_process: Annotated[int, Field(ge=1)] = 1000
+
+
+class Config(_Model):
+    """A named dataset configuration."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+    description: str
+    seed: Annotated[int, Field(ge=0, lt=2**23, description="programs have seed · 2⁴⁰ + n")] = 0
+    splits: Splits
+    rows_per_shard: Annotated[int, Field(ge=1, le=100_000)]
+    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=1)] = ("cpu",)
+    recipe: Recipe
+    text_limits: TextLimits = TextLimits()
+    limits: Limits = Limits()
+    spare_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    max_rejected_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    @model_validator(mode="after")
+    def _not_forbidden(self) -> Self:
+        if self.name == "data":
+            raise ValueError('name "data" is reserved by the Hub')
+        return self
+
+    def num_shards(self, split: str) -> int:
+        """Gives the number of shards of `split`, each of at most `rows_per_shard` rows."""
+        return -(-self.splits.rows(split) // self.rows_per_shard)
+
+    def shard_rows(self, split: str, shard: int) -> int:
+        """Gives the rows of one shard: those of a split are dealt evenly."""
+        rows, shards = self.splits.rows(split), self.num_shards(split)
+        return rows // shards + (shard < rows % shards)
+
+    def fingerprint(self) -> str:
+        """Gives 16 hex digits that stand for all that decides a row.
+
+        The description and the safety nets do not: they change no byte of a row.
+        """
+        safety = {"limits", "max_rejected_share"}
+        content = self.model_dump(mode="json", exclude={"description", *safety})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def config_names() -> list[str]:
+    """Gives the names of the configs that the project ships, smallest first."""
+    folder = resource_folder("configs")
+    configs = [
+        load_config(path.stem) for path in folder.glob("*.yaml") if not path.stem.startswith("_")
+    ]
+    return [config.name for config in sorted(configs, key=lambda c: (c.splits.train, c.name))]
+
+
+def load_config(name_or_path: str | Path, **overrides: Any) -> Config:
+    """Gives a config by its name, or from a YAML file by its path.
+
+    Keywords replace top-level keys of the file: `load_config("hlo-1k", seed=7)`.
+
+    **Raises:** [`UsageError`][] that names file, key, value and what is allowed.
+    """
+    path = _find(name_or_path)
+    content = {**_read(path), **overrides}
+    try:
+        config = Config.model_validate_json(json.dumps(content))
+    except TypeError as error:
+        raise UsageError(f"{path}: {error}; use plain YAML values.") from None
+    except ValidationError as error:
+        raise UsageError(_explain(path, error)) from None
+    if config.name != path.stem:
+        raise UsageError(f"{path}: name is {config.name!r}; it must be the file's, {path.stem!r}.")
+    return config
+
+
+def _find(name_or_path: str | Path) -> Path:
+    text = str(name_or_path)
+    if text.endswith((".yaml", ".yml")):
+        if not (path := Path(text)).is_file():
+            raise UsageError(f"There is no config file {text!r}.")
+        return path
+    path = resource_folder("configs") / f"{text}.yaml"
+    known = sorted(p.stem for p in path.parent.glob("*.yaml") if not p.stem.startswith("_"))
+    if text in known:
+        return path
+    near = difflib.get_close_matches(text, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
+    raise UsageError(f"There is no config {text!r}: {hint}")
+
+
+def _read(path: Path, *, extends: bool = True) -> dict[str, Any]:
+    """Reads a YAML file, and under it the file of the same folder that its `extends` names."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise UsageError(f"{path}: is not YAML of plain values: {problem}.") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: must hold keys and values, such as 'name: {path.stem}'.")
+    if not extends or (base := content.pop("extends", None)) is None:
+        return content
+    base_path = path.parent / f"{base}.yaml"
+    if not isinstance(base, str) or Path(base).name != base or base_path == path:
+        raise UsageError(f"{path}: extends: {base!r} must be the name of a file beside this one.")
+    if not base_path.is_file():
+        raise UsageError(f"{path}: extends: there is no {base_path}.")
+    base_content = _read(base_path, extends=False)
+    return {**base_content, **content}
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "the whole config"
+        if problem["type"] == "extra_forbidden":
+            allowed = f"unknown key; allowed are {', '.join(_siblings(problem['loc']))}"
+        elif problem["type"] == "missing":
+            allowed = "is missing"
+        else:
+            value = json.dumps(problem["input"], default=str)
+            allowed = f"{value[:80]}: {problem['msg'].removeprefix('Value error, ')}"
+        lines.append(f"{path}: {key}: {allowed}.")
+    return "\n".join(lines)
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location[:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        model = annotation
+    return sorted(model.model_fields)

@@ -1,0 +1,55 @@
+"""Sizes of a jaxpr and of a StableHLO module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jax.extend.core import Jaxpr
+from jaxlib.mlir import ir
+
+_NOT_COUNTED = frozenset({"builtin.module", "func.func", "func.return", "stablehlo.return"})
+
+
+def all_jaxprs(jaxpr: Any) -> list[Jaxpr]:
+    """Gives `jaxpr` and the jaxprs in the parameters of its equations, at any depth.
+
+    A jaxpr that several equations share is given once, as it is printed once.
+    """
+    found: dict[int, Jaxpr] = {}
+    waiting = list(_jaxprs_in(jaxpr))
+    while waiting:
+        inner = waiting.pop()
+        if id(inner) not in found:
+            found[id(inner)] = inner
+            waiting.extend(j for eqn in inner.eqns for j in _jaxprs_in(eqn.params))
+    return list(found.values())
+
+
+def _jaxprs_in(value: Any) -> Iterator[Jaxpr]:
+    if isinstance(value, Jaxpr):
+        yield value
+    elif isinstance(inner := getattr(value, "jaxpr", None), Jaxpr):
+        yield inner  # of a closed jaxpr, a class of its own before JAX 0.12
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _jaxprs_in(item)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _jaxprs_in(item)
+
+
+def num_stablehlo_ops(module: ir.Module) -> int:
+    """Counts the operations of `module`, regions included.
+
+    Left out are what only holds others (module and functions) and the returns that end regions.
+    """
+    count = 0
+
+    def visit(operation: ir.Operation) -> ir.WalkResult:
+        nonlocal count
+        count += operation.name not in _NOT_COUNTED
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    return count

@@ -1,0 +1,78 @@
+"""The pinned surroundings of an extraction: what makes every machine give the same bytes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import jax_ir_pairs
+
+# Both only spare work after the last HLO pass: the optimized text is the same without them.
+COMPILER_OPTIONS: Mapping[str, int] = MappingProxyType(
+    {"xla_backend_optimization_level": 0, "xla_cpu_parallel_codegen_split_count": 1}
+)
+"""XLA's options, beside those of the environment, for each compilation."""
+
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "CUDA_VISIBLE_DEVICES": "",
+        "JAX_ENABLE_COMPILATION_CACHE": "false",
+        "JAX_ENABLE_X64": "false",
+        "JAX_PLATFORMS": "cpu",
+        # XLA partitions large fusions over its threads and writes their number, which is at most
+        # that of the cores, into the optimized module: only one is the same on every machine.
+        # Several host devices would bring a thread each, and so need another way.
+        "NPROC": "1",
+        "PYTHONHASHSEED": "0",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    }
+)
+"""The variables that can decide a byte of a row."""
+
+# These decide no byte: they find packages and shared libraries, and keep stderr to errors.
+_PASSED_ON = (
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "PYTHONHOME",
+    "TMPDIR",
+)
+_QUIET = {"PYTHONNOUSERSITE": "1", "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def compiler_flags() -> str:
+    """Gives what pins the compiler, as JSON: the compiler options and the environment."""
+    flags = {"compiler_options": dict(COMPILER_OPTIONS), "environment": dict(ENVIRONMENT)}
+    return json.dumps(flags, sort_keys=True)
+
+
+def versions() -> tuple[str, str]:
+    """Gives the versions of JAX and jaxlib, without importing them."""
+    return importlib.metadata.version("jax"), importlib.metadata.version("jaxlib")
+
+
+def child_environment() -> dict[str, str]:
+    """Gives the whole environment of the child.
+
+    Nothing else of the caller's leaks in. The child finds the packages that the caller finds,
+    this one included even where it is not installed.
+    """
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    own_folder = str(Path(jax_ir_pairs.__file__).parent.parent)
+    folders = dict.fromkeys(str(Path(entry).absolute()) for entry in [*sys.path, own_folder])
+    return {**passed_on, **_QUIET, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(folders)}
+
+
+def child_command(memory_bytes: int) -> list[str]:
+    """Gives the command that runs the worker with at most `memory_bytes` of its own data.
+
+    `-P` keeps the working directory, where any `types.py` may lie, out of its search path unless
+    the caller has it on its own.
+    """
+    return [sys.executable, "-P", "-m", "jax_ir_pairs.extraction.worker", str(memory_bytes)]

@@ -1,0 +1,58 @@
+"""HLO modules: their text and their sizes.
+
+The one place that uses jaxlib's private `_hlo`: no public function prints a module without the
+source files of the machine that built it, or counts its instructions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jaxlib._hlo as _hlo
+
+from jax_ir_pairs.extraction.text import with_one_newline, with_sorted_backend_configs
+
+
+def unoptimized_module(lowered: jax.stages.Lowered) -> Any:
+    """Gives the HLO module that the compiler starts from."""
+    computation: Any = lowered.compiler_ir("hlo")
+    return computation.as_hlo_module()
+
+
+def optimized_module(compiled: jax.stages.Compiled) -> Any:
+    """Gives the HLO module that machine code is made from."""
+    executable: Any = compiled.runtime_executable()
+    return executable.hlo_modules()[0]
+
+
+def unoptimized_text(module: Any) -> str:
+    """Gives what `lowered.as_text(dialect="hlo")` does."""
+    options = _hlo.HloPrintOptions.short_parsable()
+    options.print_metadata = False
+    return with_one_newline(module.to_string(options))
+
+
+def optimized_text(module: Any) -> str:
+    """Gives what `compiled.as_text()` does, without metadata and with whole constants.
+
+    Printed without metadata a module has no tables of files and stack frames either.
+    """
+    options = _hlo.HloPrintOptions()
+    options.print_metadata = False
+    options.print_large_constants = True
+    return with_one_newline(with_sorted_backend_configs(module.to_string(options)))
+
+
+def num_instructions(module: Any) -> int:
+    """Counts the instructions of all computations of `module`."""
+    return sum(len(computation.instructions()) for computation in module.computations())
+
+
+def num_fusions(module: Any) -> int:
+    """Counts the fusion instructions of all computations of `module`."""
+    return sum(
+        instruction.opcode == _hlo.HloOpcode.kFusion
+        for computation in module.computations()
+        for instruction in computation.instructions()
+    )

@@ -1,0 +1,121 @@
+"""A child process that answers a line with a line, within a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+_CHUNK = 1 << 20
+_ERRORS_KEPT = 4096
+
+
+class ChildDiedError(Exception):
+    """The child ended instead of answering.
+
+    `cause` is the name of a signal, such as SIGSEGV, or an exit status; `errors` the end of what
+    it wrote to stderr.
+    """
+
+    def __init__(self, cause: str, errors: str) -> None:
+        super().__init__(f"{cause}: {errors}")
+        self.cause = cause
+        self.errors = errors
+
+
+class LineProcess:
+    """Starts `command` in a session of its own, so that Ctrl-C in a terminal does not reach it.
+
+    Not for use by several threads at once; any number of them may have one each.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._requests = self._process.stdin.fileno()
+        self._replies = self._process.stdout.fileno()
+        self._errors = b""
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._process.stdout, selectors.EVENT_READ)
+        self._selector.register(self._process.stderr, selectors.EVENT_READ)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._process.pid
+
+    def write(self, line: bytes) -> None:
+        """Hands `line`, newline included, to the child. Raises [`ChildDiedError`][]."""
+        self._errors = b""
+        try:
+            while line:
+                line = line[os.write(self._requests, line) :]
+        except BrokenPipeError:
+            raise self._death() from None
+
+    def read(self, seconds: float) -> bytes:
+        """Gives the line that the child answers. Raises TimeoutError and [`ChildDiedError`][]."""
+        deadline = time.monotonic() + seconds
+        chunks: list[bytes] = []
+        while not (chunks and chunks[-1].endswith(b"\n")):
+            if (left := deadline - time.monotonic()) <= 0:
+                raise TimeoutError
+            for key, _ in self._selector.select(left):
+                chunk = os.read(key.fd, _CHUNK)
+                if key.fd != self._replies:
+                    self._keep_errors(key, chunk)
+                elif chunk:
+                    chunks.append(chunk)
+                else:
+                    raise self._death()
+        return b"".join(chunks)
+
+    def kill(self) -> None:
+        """Kills the child, with what it may have started. Any thread may do this."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+
+    def close(self) -> None:
+        """Kills the child, with what it may have started, and waits for its end. Idempotent."""
+        if self._process.returncode is None:
+            self.kill()
+            self._process.wait()
+        self._selector.close()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe:
+                pipe.close()
+
+    def _keep_errors(self, key: selectors.SelectorKey, chunk: bytes) -> None:
+        if chunk:
+            self._errors = (self._errors + chunk)[-_ERRORS_KEPT:]
+        else:
+            self._selector.unregister(key.fileobj)
+
+    def _death(self) -> ChildDiedError:
+        """Waits for the end of a child that has closed its pipes, and says how it came."""
+        try:
+            status = self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            return ChildDiedError("closed pipe", "")
+        while ready := self._selector.select(0):
+            chunks = [(key, os.read(key.fd, _CHUNK)) for key, _ in ready]
+            for key, chunk in chunks:
+                self._keep_errors(key, chunk)
+        cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        return ChildDiedError(cause, self._errors.decode(errors="replace"))

@@ -1,0 +1,146 @@
+"""The parent's side of extraction: a child process that no program can take the build down with."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from jax_ir_pairs.errors import BuildError, Reason, Rejected
+from jax_ir_pairs.extraction.environment import child_command, child_environment
+from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
+from jax_ir_pairs.extraction.result import Extraction
+from jax_ir_pairs.extraction.text import without_machine
+
+if TYPE_CHECKING:
+    from jax_ir_pairs.config import Limits
+    from jax_ir_pairs.synthesis.program import Program
+
+_START_SECONDS = 300.0  # importing JAX from a cold network file system can take minutes
+_MEMORY_ENDED = re.compile("bad_alloc|allocate memory|out of memory|MemoryError", re.IGNORECASE)
+_STACK_LINE = re.compile(r"\s*(@|\*\*\*|$)")
+
+
+class ExtractionProcess:
+    """Extracts programs in a child process, with a fresh child after each failure.
+
+    The child is started by the first program, or ahead of it by `start`, and again after every
+    `limits.programs_per_process` programs. A context manager, which kills the child at its end.
+    Not for use by several threads at once; any number of them may have one each.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._child: LineProcess | None = None
+        self._ready = False
+        self._answered = 0
+        self._peak_memory_bytes = 0
+        self._stage_seconds: Mapping[str, float] = MappingProxyType({})
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """The most memory that any child of this object had resident, in bytes."""
+        return self._peak_memory_bytes
+
+    @property
+    def stage_seconds(self) -> Mapping[str, float]:
+        """Seconds that the child spent in each stage of the last program that it answered."""
+        return self._stage_seconds
+
+    def start(self) -> None:
+        """Starts the child, where there is none, without waiting: it imports JAX meanwhile."""
+        if self._child is None:
+            command = child_command(int(self._limits.memory_gib * 2**30))
+            self._child = LineProcess(command, child_environment())
+
+    def extract(self, program: Program) -> Extraction:
+        """Gives the levels of `program`.
+
+        **Raises:** [`Rejected`][] for what the program does, and [`BuildError`][] where no child
+        can be started.
+        """
+        if self._answered >= self._limits.programs_per_process:
+            self.close()
+        try:
+            reply = self._ask(self._ready_child(), program)
+        except BaseException:  # KeyboardInterrupt too: an answer half read is of no use
+            self.close()
+            raise
+        self._answered += 1
+        self._stage_seconds = MappingProxyType(reply["seconds"])
+        self._peak_memory_bytes = max(self._peak_memory_bytes, reply["peak_memory_bytes"])
+        if rejected := reply.get("rejected"):
+            if rejected[0] == "out-of-memory":
+                self.close()
+            raise Rejected(*rejected)
+        fields = reply["extraction"]
+        return Extraction(**{**fields, "primitives": tuple(fields["primitives"])})
+
+    def kill(self) -> None:
+        """Kills the child at once, from any thread; an extraction under way fails as a crash."""
+        if (child := self._child) is not None:
+            child.kill()
+
+    def close(self) -> None:
+        """Kills the child, if there is one. The next program gets a fresh one."""
+        child, self._child, self._ready, self._answered = self._child, None, False, 0
+        if child is not None:
+            child.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ready_child(self) -> LineProcess:
+        self.start()
+        assert self._child is not None
+        if not self._ready:
+            try:
+                self._child.read(_START_SECONDS)
+            except TimeoutError:
+                _could_not_start(f"it was not ready within {_START_SECONDS:g} s")
+            except ChildDiedError as died:
+                _could_not_start(_last_lines(died.errors, 1) or died.cause)
+            self._ready = True
+        return self._child
+
+    def _ask(self, child: LineProcess, program: Program) -> dict[str, Any]:
+        request = {
+            "python": program.python,
+            "entry_point": program.entry_point,
+            "inputs": program.inputs,
+        }
+        seconds = self._limits.seconds
+        try:
+            child.write(json.dumps(request).encode() + b"\n")
+            reply: dict[str, Any] = json.loads(child.read(seconds))
+        except TimeoutError:
+            raise Rejected("timeout", f"no answer within {seconds:g} s") from None
+        except ChildDiedError as died:
+            reason: Reason = "out-of-memory" if _MEMORY_ENDED.search(died.errors) else "crash"
+            detail = f"{died.cause}: {_last_lines(died.errors, 3)}".removesuffix(": ")
+            raise Rejected(reason, detail) from None
+        return reply
+
+
+def _could_not_start(why: str) -> NoReturn:
+    raise BuildError(
+        f"The process that compiles programs could not start: {why}. "
+        f"See whether this works: {sys.executable} -c 'import jax; jax.devices()'"
+    )
+
+
+def _last_lines(errors: str, count: int) -> str:
+    """Gives the last lines of stderr that are not of a stack trace, in one."""
+    lines = [line.strip() for line in errors.splitlines() if not _STACK_LINE.match(line)]
+    return without_machine(" | ".join(lines[-count:]))[-500:]

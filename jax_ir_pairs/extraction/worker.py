@@ -1,0 +1,98 @@
+"""The child process: answers each program that it is handed with its levels.
+
+It reads one JSON object a line from its stdin and writes one a line to its stdout, both of which
+it takes away from the programs: what a program or XLA prints goes to stderr, and what a program
+reads is empty. It ends with its parent, however that ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from jax_ir_pairs.errors import Rejected
+
+
+def main(memory_bytes: int) -> None:
+    """Answers requests until stdin ends, with at most `memory_bytes` of data of its own."""
+    requests, replies = _claim_pipes()
+    _limit(memory_bytes)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(requests, waiting), daemon=True).start()
+
+    # Only now: the reader must watch for the parent's end during the second that this takes.
+    import jax
+
+    jax.devices()
+    _send(replies, {"ready": True})
+    while True:
+        _send(replies, answer(json.loads(waiting.get())))
+
+
+def answer(request: dict[str, str]) -> dict[str, Any]:
+    """Gives the reply to one request: `extraction` or `rejected`, and figures of this process."""
+    from jax_ir_pairs.extraction import levels
+
+    seconds: dict[str, float] = {}
+    started = time.perf_counter()
+
+    def lap(stage: str) -> None:
+        seconds[stage] = time.perf_counter() - started - sum(seconds.values())
+
+    reply: dict[str, Any]
+    try:
+        reply = {"extraction": dataclasses.asdict(levels.extract(**request, lap=lap))}
+    except Rejected as rejected:
+        reply = {"rejected": [rejected.reason, rejected.detail]}
+    return {**reply, "seconds": seconds, "peak_memory_bytes": _peak_memory_bytes()}
+
+
+def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _limit(memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The limit on data, and not on address space, of which JAX reserves much more than it uses.
+    # Elsewhere than on Linux it does not count what is mapped, and may be refused.
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+
+def _read(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
+    for line in requests:
+        waiting.put(line)
+    # The parent is gone: do not even finish the compilation that may be under way.
+    os._exit(0)
+
+
+def _send(replies: BinaryIO, reply: dict[str, Any]) -> None:
+    replies.write(json.dumps(reply).encode() + b"\n")
+    replies.flush()
+
+
+def _peak_memory_bytes() -> int:
+    if sys.platform == "linux":
+        # getrusage would count the memory of the parent that this process was forked from.
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    main(memory_bytes=int(sys.argv[1]))

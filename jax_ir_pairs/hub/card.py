@@ -1,0 +1,137 @@
+"""The dataset card: `README.md` of a folder of builds, made from their manifests.
+
+Its YAML declares each config with the files of its splits, so that `load_dataset` and the Hub
+read the folder without this project; its text is filled into `dataset_card_template/README.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from huggingface_hub import DatasetCard, DatasetCardData
+
+from jax_ir_pairs.atomic import replace_text
+from jax_ir_pairs.config import Config, load_config, resource_folder
+from jax_ir_pairs.errors import BuildError, UsageError
+from jax_ir_pairs.schema import COLUMNS, LEVELS, SPLITS, markdown_table
+
+Manifest = dict[str, Any]
+
+_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
+_SIZE_BOUNDS = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
+
+
+def write_card(out: Path) -> Path:
+    """Writes `out/README.md` for the builds in `out` that are sealed, and gives its path.
+
+    **Raises:** [`BuildError`][] where there is none, or where a manifest cannot be read.
+    """
+    folders = sorted(path.parent for path in out.glob("*/manifest.json"))
+    if not folders:
+        raise BuildError(f"{out}: there is no finished build to describe; build a config first.")
+    builds = [(folder, _read_manifest(folder / "manifest.json")) for folder in folders]
+    builds.sort(key=lambda build: (build[1]["rows"], build[0].name))
+    manifests = [manifest for _, manifest in builds]
+    card = DatasetCard.from_template(
+        DatasetCardData(
+            language=["code"],
+            license="apache-2.0",
+            size_categories=[size_category(sum(manifest["rows"] for manifest in manifests))],
+            task_categories=["text-generation"],
+            pretty_name="JAX IR pairs",
+            tags=["jax", "jaxpr", "stablehlo", "hlo", "xla", "compiler", "code", "synthetic"],
+            configs=[_data_files(manifest, manifests[0]) for manifest in manifests],
+            dataset_info=[_dataset_info(folder, manifest) for folder, manifest in builds],
+        ),
+        template_path=str(resource_folder("dataset_card_template") / "README.md"),
+        manifests=manifests,
+        commands=[_command(Config.model_validate_json(json.dumps(m["config"]))) for m in manifests],
+        columns=markdown_table(),
+        levels=LEVELS,
+        splits=SPLITS,
+    )
+    path = out / "README.md"
+    replace_text(path, str(card))
+    return path
+
+
+def size_category(rows: int) -> str:
+    """Gives the Hub's word for a number of rows, such as `10K<n<100K`."""
+    return _SIZES[bisect_right(_SIZE_BOUNDS, rows)]
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        manifest: Manifest = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BuildError(
+            f"{path}: is not a manifest ({error}); delete it and build the config again."
+        ) from None
+    return manifest
+
+
+def _data_files(manifest: Manifest, default: Manifest) -> dict[str, Any]:
+    name = manifest["config"]["name"]
+    files = [{"split": split, "path": f"{name}/{split}-*.parquet"} for split in SPLITS]
+    mark = {"default": True} if manifest is default else {}
+    return {"config_name": name, "data_files": files, **mark}
+
+
+def _dataset_info(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    splits = [
+        {
+            "name": split,
+            "num_bytes": sum(_num_bytes(folder / shard["file"]) for shard in of_split["shards"]),
+            "num_examples": of_split["rows"],
+        }
+        for split, of_split in manifest["splits"].items()
+    ]
+    return {
+        "config_name": manifest["config"]["name"],
+        "features": [_feature(column.name, column.kind) for column in COLUMNS],
+        "splits": splits,
+        "download_size": manifest["bytes"],
+        "dataset_size": sum(split["num_bytes"] for split in splits),
+    }
+
+
+def _feature(name: str, kind: str) -> dict[str, str]:
+    """Describes a column as every version of `datasets` reads it."""
+    if kind.startswith("list of "):
+        return {"name": name, "sequence": kind.removeprefix("list of ")}
+    return {"name": name, "dtype": kind}
+
+
+def _num_bytes(file: Path) -> int:
+    """Gives the size of a shard's rows in memory, nearly: that of its pages, uncompressed."""
+    metadata = pq.read_metadata(file)
+    return sum(
+        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
+    )
+
+
+def _command(config: Config) -> str:
+    """Gives the command that makes a config again, and the config where the project lacks it."""
+    try:
+        shipped = load_config(config.name)
+    except UsageError:
+        shipped = None
+    command = f"jax-ir-pairs build {config.name} --out out"
+    if shipped is not None and config.fingerprint() == shipped.fingerprint():
+        return command
+    if shipped is not None and config.fingerprint() == _with_seed(shipped, config.seed):
+        return f"{command} --seed {config.seed}"
+    content = json.dumps(config.model_dump(mode="json"))
+    return (
+        f"echo {shlex.quote(content)} > {config.name}.yaml\n"
+        f"jax-ir-pairs build {config.name}.yaml --out out"
+    )
+
+
+def _with_seed(config: Config, seed: int) -> str:
+    return config.model_copy(update={"seed": seed}).fingerprint()

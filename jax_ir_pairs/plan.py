@@ -1,0 +1,213 @@
+"""The plan: which candidate seeds a config uses, deduplicated, split and dealt to shards.
+
+Candidates are enumerated and only drafted, which costs a fraction of a millisecond each; nothing
+is traced. The plan is the same on every machine, so shards need no communication, and a plan made
+once is kept in a cache folder, since a million rows take minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import math
+import os
+from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jax_ir_pairs.atomic import replacing
+from jax_ir_pairs.config import Config
+from jax_ir_pairs.errors import BuildError
+from jax_ir_pairs.fingerprint import code_digest
+from jax_ir_pairs.schema import SPLITS
+from jax_ir_pairs.synthesis import draw
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the seeds found so far and the seeds wanted."""
+
+_SHARE_OF_1000 = {"train": 950, "validation": 25, "test": 25}
+"""Structures of each split. The same for all configs, so that a structure in the test split of
+one config is in the train split of none."""
+
+_LEAST_SPARES = 4
+_WINDOW = 10_000
+"""Candidates after which the yield is looked at."""
+_LEAST_YIELD = 1 / 50
+"""Of the seeds that a window gives to a split where nothing is a duplicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """What became of the candidates that are not in the plan."""
+
+    candidates: int
+    duplicates: int
+    """Candidates whose canonical form an earlier one had."""
+    surplus: int
+    """Candidates of a split that was full while another was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The seeds of each split in order, and how many shards they are dealt to."""
+
+    seeds: Mapping[str, array[int]]
+    num_shards: Mapping[str, int]
+    counts: PlanCounts
+
+    def candidates(self, split: str, shard: int) -> tuple[int, ...]:
+        """Gives the seeds of one shard in order: first those of its rows, then spares."""
+        return tuple(self.seeds[split][shard :: self.num_shards[split]])
+
+
+def split_of(structure_hash: str) -> str:
+    """Gives the split that a structure belongs to, in every config."""
+    place = int(structure_hash, 16) % 1000
+    for split, share in _SHARE_OF_1000.items():
+        if place < share:
+            return split
+        place -= share
+    raise AssertionError("shares add up to 1000")
+
+
+def planned_seeds(config: Config, split: str) -> int:
+    """Gives the length of a split's plan: rows and spares.
+
+    The spares of a shard are the expected rejections and four standard deviations, so that one
+    shard with bad luck does not fail a build.
+    """
+    expected = config.shard_rows(split, 0) * config.spare_share
+    spares = math.ceil(expected + 4 * math.sqrt(expected)) + _LEAST_SPARES
+    return config.splits.rows(split) + config.num_shards(split) * spares
+
+
+def make_plan(config: Config, on_progress: Progress | None = None) -> Plan:
+    """Gives the plan of `config`, from memory or the cache folder where it is there.
+
+    The cache folder is `$JAX_IR_PAIRS_CACHE`, or else `jax-ir-pairs` in `$XDG_CACHE_HOME` or
+    `~/.cache`; one that cannot be read or written costs time and is no error.
+
+    **Raises:** [`BuildError`][] where the recipe has too few different programs.
+    """
+    return _remembered(_Order(plan_fingerprint(config), config, on_progress))
+
+
+def plan_fingerprint(config: Config) -> str:
+    """Gives 16 hex digits that stand for all that decides the plan, the code included."""
+    content = {
+        "config": config.model_dump(
+            mode="json", include={"seed", "splits", "rows_per_shard", "recipe", "spare_share"}
+        ),
+        "code": code_digest("synthesis", "plan.py"),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A plan to be had; only the fingerprint tells two orders apart."""
+
+    fingerprint: str
+    config: Config = field(compare=False)
+    on_progress: Progress | None = field(compare=False)
+
+
+@functools.lru_cache(maxsize=8)
+def _remembered(order: _Order) -> Plan:
+    path = _cache_folder() / f"plan-{order.config.name}-{order.fingerprint}.parquet"
+    plan = _read(path, order.config)
+    if plan is None:
+        plan = enumerate_plan(order.config, order.on_progress)
+        with contextlib.suppress(OSError):
+            _write(path, plan)
+    return plan
+
+
+def enumerate_plan(config: Config, on_progress: Progress | None = None) -> Plan:
+    """Makes the plan of `config` without any cache; see [`make_plan`][]."""
+    wanted = {split: planned_seeds(config, split) for split in SPLITS}
+    seeds = {split: array("Q") for split in SPLITS}
+    found = dict.fromkeys(SPLITS, 0)
+    seen: set[int] = set()
+    candidates = duplicates = surplus = 0
+    while any(len(seeds[split]) < wanted[split] for split in SPLITS):
+        seed = config.seed << 40 | candidates
+        candidates += 1
+        draft = draw(config.recipe, seed)
+        canonical = int(draft.canonical_hash, 16)
+        if canonical in seen:
+            duplicates += 1
+        else:
+            seen.add(canonical)
+            split = split_of(draft.structure_hash)
+            if len(seeds[split]) < wanted[split]:
+                seeds[split].append(seed)
+            else:
+                surplus += 1
+        if candidates % 1000 == 0 and on_progress is not None:
+            on_progress(sum(map(len, seeds.values())), sum(wanted.values()))
+        if candidates % _WINDOW == 0:
+            before, found = found, {split: len(seeds[split]) for split in SPLITS}
+            if poor := [s for s in SPLITS if _is_poor(s, before[s], found[s], wanted[s])]:
+                raise BuildError(
+                    f"{config.name}: the recipe has too few different programs: after "
+                    f"{candidates:,} candidates, {duplicates:,} of them duplicates, there are "
+                    f"{found[poor[0]]:,} of {wanted[poor[0]]:,} seeds for {poor[0]}; ask for "
+                    "fewer rows, larger programs or more families."
+                )
+    num_shards = {split: config.num_shards(split) for split in SPLITS}
+    return Plan(seeds, num_shards, PlanCounts(candidates, duplicates, surplus))
+
+
+def _is_poor(split: str, before: int, found: int, wanted: int) -> bool:
+    """Says whether a split got next to nothing out of a window, and still lacks seeds."""
+    expected = _WINDOW * _SHARE_OF_1000[split] / 1000
+    return found < wanted and found - before < expected * _LEAST_YIELD
+
+
+def _cache_folder() -> Path:
+    if folder := os.environ.get("JAX_IR_PAIRS_CACHE"):
+        return Path(folder)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (without a home, Path.expanduser raises)
+    return Path(base) / "jax-ir-pairs"
+
+
+_COUNTS = b"jax_ir_pairs.plan_counts"
+
+
+def _write(path: Path, plan: Plan) -> None:
+    table = pa.table(
+        {
+            "split": pa.array(
+                [split for split in SPLITS for _ in plan.seeds[split]],
+                pa.dictionary(pa.int8(), pa.string()),
+            ),
+            "seed": pa.array([seed for split in SPLITS for seed in plan.seeds[split]], pa.uint64()),
+        },
+        metadata={_COUNTS: json.dumps(asdict(plan.counts))},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def _read(path: Path, config: Config) -> Plan | None:
+    """Gives the plan in the file, or nothing where there is none that is whole."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        counts = PlanCounts(**json.loads(table.schema.metadata[_COUNTS]))
+        seeds = {split: array("Q") for split in SPLITS}
+        for split, seed in zip(table["split"].to_pylist(), table["seed"].to_pylist(), strict=True):
+            seeds[split].append(seed)
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return None
+    if any(len(seeds[split]) != planned_seeds(config, split) for split in SPLITS):
+        return None
+    return Plan(seeds, {split: config.num_shards(split) for split in SPLITS}, counts)

@@ -1,0 +1,93 @@
+"""What a row is: one table of columns, from which every description of a row is made.
+
+The Arrow schema of the shards, the `datasets.Features` of the builder and of the card, and the
+tables in the card and the docs all read [`COLUMNS`][].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import datasets
+
+LEVELS: tuple[str, ...] = ("python", "jaxpr", "stablehlo", "hlo", "optimized_hlo")
+"""The texts of a row, from what a person writes to what the compiler emits."""
+
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+
+Kind = Literal["string", "list of string", "int32", "int64", "float64"]
+
+_ARROW: dict[Kind, pa.DataType] = {
+    "string": pa.string(),
+    "list of string": pa.list_(pa.string()),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a row."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("id", "string", "first 16 hex digits of the SHA-256 of `python` + `inputs`"),
+    Column("python", "string", "self-contained, formatted program"),
+    Column("entry_point", "string", "name of the function that is traced"),
+    Column("inputs", "string", "JSON, the abstract arguments in order: name and tree of avals"),
+    Column("jaxpr", "string", "the traced program"),
+    Column("stablehlo", "string", "the lowered module, in MLIR's textual form"),
+    Column("hlo", "string", "the HLO module before optimization"),
+    Column("optimized_hlo", "string", "the HLO module after every pass of the compiler"),
+    Column("family", "string", "the generator that made the program"),
+    Column("transforms", "list of string", "JAX transformations, in order from outside in"),
+    Column("primitives", "list of string", "distinct primitives of the jaxpr, sorted"),
+    Column("num_eqns", "int32", "equations of the jaxpr, those of sub-jaxprs included"),
+    Column("num_stablehlo_ops", "int32", "operations of the StableHLO module"),
+    Column("num_hlo_instructions", "int32", "instructions of the unoptimized HLO module"),
+    Column("num_fusions", "int32", "fusion instructions of the optimized HLO module"),
+    Column("num_devices", "int32", "devices that the program runs on"),
+    Column("flops", "float64", "floating-point operations, by the compiler's cost analysis"),
+    Column("bytes_accessed", "float64", "bytes read and written, by the same analysis"),
+    Column("transcendentals", "float64", "transcendental operations, by the same analysis"),
+    Column("peak_memory_bytes", "int64", "arguments, results and temporaries, less aliased bytes"),
+    Column("structure_hash", "string", "hash of the program without names, shapes and dtypes"),
+    Column("config", "string", "name of the config that the row belongs to"),
+    Column("split", "string", "split of the row"),
+    Column("shard", "int32", "shard of the split"),
+    Column("index", "int32", "place of the candidate in the plan of its shard, from 0"),
+    Column("seed", "int64", "seed of the program under the config's recipe"),
+    Column("jax_version", "string", "version of JAX that traced and lowered the program"),
+    Column("jaxlib_version", "string", "version of jaxlib, and so of XLA, that compiled it"),
+    Column("compiler_flags", "string", "JSON, compiler options and environment of the extraction"),
+)
+"""The columns in the order in which they are stored."""
+
+
+def arrow_schema() -> pa.Schema:
+    """Gives the Arrow schema of a shard; columns are not nullable."""
+    return pa.schema(
+        [pa.field(column.name, _ARROW[column.kind], nullable=False) for column in COLUMNS]
+    )
+
+
+def features() -> datasets.Features:
+    """Gives the same columns as `datasets.Features`. Imports datasets."""
+    import datasets
+
+    return datasets.Features.from_arrow_schema(arrow_schema())
+
+
+def markdown_table() -> str:
+    """Gives the columns as a Markdown table, for the card and the docs."""
+    rows = [f"| `{column.name}` | {column.kind} | {column.meaning} |" for column in COLUMNS]
+    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])

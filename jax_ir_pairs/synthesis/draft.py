@@ -1,0 +1,106 @@
+"""A drawn program before it is written: enough for the plan, which never renders."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from jax_ir_pairs.config import Recipe
+from jax_ir_pairs.synthesis.canonical import hashes
+from jax_ir_pairs.synthesis.families import family
+from jax_ir_pairs.synthesis.graph import Function, Result, Transformed, functions_in, walk
+from jax_ir_pairs.synthesis.growth import Mix, leaves
+from jax_ir_pairs.synthesis.ops import TABLE
+from jax_ir_pairs.synthesis.program import Program
+from jax_ir_pairs.synthesis.render import render
+from jax_ir_pairs.synthesis.scope import Scope
+from jax_ir_pairs.synthesis.stream import Stream
+from jax_ir_pairs.synthesis.types import Aval, to_json
+
+_SIDES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64)
+_DTYPES = ("f32", "bf16", "f16", "i32", "i16", "i8", "u8", "u32", "bool")
+_DTYPE_WEIGHTS = (75.0, 7.0, 5.0, 7.0, 1.0, 1.0, 1.5, 1.0, 0.5)
+_NAMES = ("f", "fn", "compute", "forward", "run", "main", "apply", "model", "process", "step")
+_TRANSFORM_OPS = frozenset({"jvp", "vjp", "linearize"})
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A program as a graph. `style` is the stream that only the rendering draws from."""
+
+    entry: Function
+    name: str
+    family: str
+    style: Stream
+
+    @cached_property
+    def _hashes(self) -> tuple[str, str]:
+        return hashes(self.entry)
+
+    @property
+    def canonical_hash(self) -> str:
+        """Hash of the program up to names and spelling: equal ones are duplicates."""
+        return self._hashes[0]
+
+    @property
+    def structure_hash(self) -> str:
+        """Hash of the program up to names, spelling, shapes, dtypes and numbers."""
+        return self._hashes[1]
+
+    def transforms(self) -> tuple[str, ...]:
+        """Gives the distinct transformations, in order from outside in."""
+        found: dict[str, None] = {}
+        for call in walk(self.entry):
+            if call.op.name in _TRANSFORM_OPS:
+                found[call.op.name] = None
+            for operand in call.operands:
+                for callee in functions_in(operand):
+                    if isinstance(callee, Transformed):
+                        found[callee.transform] = None
+        return tuple(found)
+
+    def program(self) -> Program:
+        """Gives the program as source."""
+        source, parameters = render(self.entry, self.name, self.style)
+        types = [var.type for var in self.entry.params]
+        inputs = to_json(list(zip(parameters, types, strict=True)))
+        return Program(
+            source, self.name, inputs, self.family, self.transforms(), self.structure_hash
+        )
+
+
+def draw(recipe: Recipe, seed: int) -> Draft:
+    """Gives the program of a seed under a recipe: the same one on every machine."""
+    stream = Stream("program", seed)
+    names = [name for name, weight in sorted(recipe.families.items()) if weight > 0]
+    families = [family(name) for name in names]
+    weights = [recipe.families[name] for name in names]
+    mix = Mix.of(stream, families, weights)
+    primary = stream.weighted(families, weights)
+    size = recipe.size
+    drawn = round(math.exp(math.log(size.median) + size.sigma * stream.normal()))
+    budget = max(2, min(size.largest, drawn))
+
+    scope = Scope(stream, TABLE, sides=tuple(stream.sample(_SIDES, 3)))
+    scope.dtype = stream.weighted(_DTYPES, _DTYPE_WEIGHTS)
+    share = min(budget, round(budget * stream.uniform(0.5, 1.0)), 40)
+    current = primary
+    while budget > 0:
+        share = min(budget, max(2, share))
+        scope.attempt(partial(current.grow, scope, share, mix))
+        budget -= share
+        share = min(budget, stream.integer(3, 40))
+        current = mix.family(scope) if stream.chance(0.5) else families[0]
+    return Draft(
+        scope.close("entry", _result(scope)), stream.choice(_NAMES), primary.name,
+        Stream("style", seed),
+    )  # fmt: skip
+
+
+def _result(scope: Scope) -> Result:
+    """Gives what the entry point returns: the latest values that nothing uses, four at most."""
+    if not scope.body:
+        scope.let("tanh", scope.input(Aval("f32", (scope.side(),)), "x"))
+    roots = tuple(leaves(scope, 4))
+    return roots[0] if len(roots) == 1 else roots

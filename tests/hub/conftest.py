@@ -1,0 +1,53 @@
+"""Python processes of their own, as a user would start them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def datasets_4() -> None:
+    """Skips the test where `datasets` loads scripts itself."""
+    if int(importlib.metadata.version("datasets").split(".")[0]) < 4:
+        pytest.skip("datasets before 4.0 loads scripts itself")
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Callable[..., str]:
+    """Gives a function that runs code in a home of its own and gives what it prints."""
+
+    def run(
+        code: str,
+        *arguments: str,
+        folder: Path = ROOT,
+        executable: str = sys.executable,
+        **environment: str,
+    ) -> str:
+        ours = {
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+            "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+            "JAX_IR_PAIRS_CACHE": str(tmp_path / "home" / "plans"),
+        }
+        done = subprocess.run(
+            [executable, "-c", code, *arguments],
+            cwd=folder,
+            env=os.environ | ours | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import datasets
+import pyarrow as pa
+import pytest
+
+from jax_ir_pairs.schema import COLUMNS, LEVELS, SPLITS, arrow_schema, features, markdown_table
+
+
+def test_features_and_arrow_schema_agree() -> None:
+    def without_nullability(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
+        return [(field.name, field.type) for field in schema]
+
+    made_by_features = features().arrow_schema
+    assert [name for name, _ in without_nullability(made_by_features)] == [c.name for c in COLUMNS]
+    for (name, ours), (_, theirs) in zip(
+        without_nullability(arrow_schema()), without_nullability(made_by_features), strict=True
+    ):
+        assert ours == theirs, name
+
+
+def test_rows_of_the_schema_encode_as_features_do() -> None:
+    row = {
+        column.name: {"string": "x", "list of string": ["x"]}.get(column.kind, 1)
+        for column in COLUMNS
+    }
+    table = pa.Table.from_pylist([row], arrow_schema())
+    assert datasets.Dataset(table).features == features()
+
+
+def test_no_column_takes_a_null() -> None:
+    assert not any(field.nullable for field in arrow_schema())
+
+
+def test_columns_are_named_once_and_every_level_has_one() -> None:
+    names = [column.name for column in COLUMNS]
+    assert len(names) == len(set(names))
+    assert set(LEVELS) <= set(names)
+    assert SPLITS == ("train", "validation", "test")
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
+def test_markdown_table_has_each_column(column: object) -> None:
+    name = getattr(column, "name", "")
+    lines = [line for line in markdown_table().splitlines() if line.startswith(f"| `{name}` |")]
+    assert len(lines) == 1
+    assert lines[0].count("|") == 4
