@@ -8,4 +8,10 @@ with 3.6 pass `trust_remote_code=True`.
 
 from jax_ir_pairs.hub.builder import JaxIrPairs
 
-__all__ = ["JaxIrPairs"]
+
+class BuilderScript(JaxIrPairs):
+    """The builder, as a class of this file.
+
+    `datasets` 3.6 writes a lock beside the folder of a builder's file: of this one it has a copy
+    in its cache, while the package may be where nobody may write.
+    """

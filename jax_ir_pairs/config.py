@@ -158,11 +158,12 @@ def load_config(name_or_path: str | Path, **overrides: Any) -> Config:
     **Raises:** [`UsageError`][] that names file, key, value and what is allowed.
     """
     path = _find(name_or_path)
-    content = {**_read(path), **overrides}
     try:
-        config = Config.model_validate_json(json.dumps(content))
-    except TypeError as error:
-        raise UsageError(f"{path}: {error}; use plain YAML values.") from None
+        content = json.dumps({**_read(path), **overrides})
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{path}: {error}; use plain values.") from None
+    try:
+        config = Config.model_validate_json(content)
     except ValidationError as error:
         raise UsageError(_explain(path, error)) from None
     if config.name != path.stem:
@@ -186,9 +187,11 @@ def _find(name_or_path: str | Path) -> Path:
 
 
 def _read(path: Path, *, extends: bool = True) -> dict[str, Any]:
-    """Reads a YAML file, and under it the file of the same folder that its `extends` names."""
+    """Reads a YAML file, over the one that its `extends` names: beside it, or a shipped one."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; see whether it can be read.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = " ".join(str(error).split())
         raise UsageError(f"{path}: is not YAML of plain values: {problem}.") from None
@@ -196,11 +199,13 @@ def _read(path: Path, *, extends: bool = True) -> dict[str, Any]:
         raise UsageError(f"{path}: must hold keys and values, such as 'name: {path.stem}'.")
     if not extends or (base := content.pop("extends", None)) is None:
         return content
+    if not isinstance(base, str) or Path(base).name != base or base == path.stem:
+        raise UsageError(f"{path}: extends: {base!r} must be the name of another config.")
     base_path = path.parent / f"{base}.yaml"
-    if not isinstance(base, str) or Path(base).name != base or base_path == path:
-        raise UsageError(f"{path}: extends: {base!r} must be the name of a file beside this one.")
     if not base_path.is_file():
-        raise UsageError(f"{path}: extends: there is no {base_path}.")
+        base_path = resource_folder("configs") / f"{base}.yaml"
+    if not base_path.is_file():
+        raise UsageError(f"{path}: extends: there is no {base}.yaml, here or in the project.")
     base_content = _read(base_path, extends=False)
     return {**base_content, **content}
 

@@ -45,7 +45,7 @@ def test_keywords_replace_keys(tmp_path: Path) -> None:
         load_config(path, seed=-1)
     with pytest.raises(UsageError, match=r"mine\.yaml: sead: unknown key; allowed are description"):
         load_config(path, sead=1)
-    with pytest.raises(UsageError, match="not JSON serializable; use plain YAML values"):
+    with pytest.raises(UsageError, match="not JSON serializable; use plain values"):
         load_config(path, seed={1})
 
 
@@ -111,9 +111,9 @@ def test_every_problem_has_a_line(tmp_path: Path) -> None:
         ("- name\n", "must hold keys and values, such as 'name: mine'"),
         ("", "must hold keys and values"),
         ("extends: nothing\n", "extends: there is no "),
-        ("extends: mine\n", "extends: 'mine' must be the name of a file beside this one"),
-        ("extends: ../mine\n", "extends: '../mine' must be the name of a file beside this one"),
-        ("extends: 7\n", "extends: 7 must be the name of a file beside this one"),
+        ("extends: mine\n", "extends: 'mine' must be the name of another config"),
+        ("extends: ../mine\n", "extends: '../mine' must be the name of another config"),
+        ("extends: 7\n", "extends: 7 must be the name of another config"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:

@@ -30,7 +30,7 @@ class ChildDiedError(Exception):
 class LineProcess:
     """Starts `command` in a session of its own, so that Ctrl-C in a terminal does not reach it.
 
-    Not for use by several threads at once; any number of them may have one each.
+    Not for use by several threads at once, but for `kill`; each may have one of its own.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -29,13 +29,14 @@ class ExtractionProcess:
 
     The child is started by the first program, or ahead of it by `start`, and again after every
     `limits.programs_per_process` programs. A context manager, which kills the child at its end.
-    Not for use by several threads at once; any number of them may have one each.
+    Not for use by several threads at once, but for `kill`; each may have one of its own.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._child: LineProcess | None = None
         self._ready = False
+        self._killed = False
         self._answered = 0
         self._peak_memory_bytes = 0
         self._stage_seconds: Mapping[str, float] = MappingProxyType({})
@@ -55,6 +56,8 @@ class ExtractionProcess:
         if self._child is None:
             command = child_command(int(self._limits.memory_gib * 2**30))
             self._child = LineProcess(command, child_environment())
+            if self._killed:  # while it started
+                self._child.kill()
 
     def extract(self, program: Program) -> Extraction:
         """Gives the levels of `program`.
@@ -79,16 +82,17 @@ class ExtractionProcess:
         fields = reply["extraction"]
         return Extraction(**{**fields, "primitives": tuple(fields["primitives"])})
 
-    def kill(self) -> None:
-        """Kills the child at once, from any thread; an extraction under way fails as a crash."""
-        if (child := self._child) is not None:
-            child.kill()
-
     def close(self) -> None:
         """Kills the child, if there is one. The next program gets a fresh one."""
         child, self._child, self._ready, self._answered = self._child, None, False, 0
         if child is not None:
             child.close()
+
+    def kill(self) -> None:
+        """Makes the extraction under way fail at once, and every later one. For other threads."""
+        self._killed = True
+        if (child := self._child) is not None:
+            child.kill()
 
     def __enter__(self) -> Self:
         return self

@@ -95,6 +95,18 @@ def test_close_ends_the_child_and_may_come_twice(simple: Extraction) -> None:
     process.close()
 
 
+def test_another_thread_can_end_it_for_good() -> None:
+    with ExtractionProcess(LIMITS) as process:
+        process.extract(SIMPLE)
+        other = threading.Timer(0.3, process.kill)
+        other.start()
+        with pytest.raises(Rejected, match="crash: SIGKILL"):
+            process.extract(program("import time\n\ntime.sleep(60)"))
+        other.join()
+        with pytest.raises(BuildError, match="could not start: SIGKILL"):
+            process.extract(SIMPLE)
+
+
 def test_an_interrupt_leaves_nothing_behind(simple: Extraction) -> None:
     with ExtractionProcess(LIMITS) as process:
         process.extract(SIMPLE)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from jax_ir_pairs.config import Config, config_names, load_config
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.hub import builder, processes
 from jax_ir_pairs.hub.builder import JaxIrPairs
+from jax_ir_pairs.hub.registration import importable
 from jax_ir_pairs.schema import COLUMNS, SPLITS, features
 
 ROOT = Path(__file__).parent.parent.parent
@@ -48,8 +51,19 @@ def fake_records(
         yield {column.name: filler[column.kind] for column in COLUMNS} | ours
 
 
+@pytest.fixture(scope="module")
+def script_class(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[JaxIrPairs]]:
+    """Gives the class of the script, imported from a copy as `datasets` does it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        name, _ = importable(Path(SCRIPT), tmp_path_factory.mktemp("modules"))
+        yield importlib.import_module(name).BuilderScript
+
+
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., JaxIrPairs]:
+def make(
+    script_class: type[JaxIrPairs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., JaxIrPairs]:
     """Gives a builder with a cache of its own that extracts nothing."""
     monkeypatch.setattr(processes, "ExtractionProcess", FakeProcess)
     monkeypatch.setattr(builder, "shard_records", fake_records)
@@ -57,7 +71,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., JaxIr
     OPEN.clear()
 
     def make(name: str | None = "hlo-100", **overrides: Any) -> JaxIrPairs:
-        return JaxIrPairs(config_name=name, cache_dir=str(tmp_path / "cache"), **overrides)
+        return script_class(config_name=name, cache_dir=str(tmp_path / "cache"), **overrides)
 
     return make
 
@@ -246,16 +260,23 @@ print(json.dumps(rows[0]))
 """
 
 
-def real(imports: str) -> str:
-    trust = ", trust_remote_code=True" if datasets.__version__ < "4" else ""
-    return REAL.format(imports=imports, names=config_names(), trust=trust)
+OPTIONS = "trust_remote_code=True" if datasets.__version__ < "4" else ""
+IMPORTS = "" if datasets.__version__ < "4" else "import jax_ir_pairs"
 
 
-@pytest.mark.parametrize("place", ["checkout", "elsewhere"])
-def test_the_script_loads_in_every_way(python: Python, tmp_path: Path, place: str) -> None:
-    checkout = place == "checkout"
-    script, folder = ("./builder_script.py", ROOT) if checkout else (SCRIPT, tmp_path)
-    imports = "import jax_ir_pairs" if int(datasets.__version__.split(".")[0]) >= 4 else ""
-    row = json.loads(python(real(imports), script, str(tmp_path), folder=folder).splitlines()[-1])
+def test_the_script_loads_in_every_way(python: Python, tmp_path: Path) -> None:
+    code = REAL.format(imports=IMPORTS, trust=f", {OPTIONS}", names=config_names())
+    row = json.loads(python(code, SCRIPT, str(tmp_path), folder=tmp_path).splitlines()[-1])
     assert list(row) == [column.name for column in COLUMNS]
     assert (row["config"], row["split"], row["shard"]) == ("hlo-100", "train", 0)
+    assert not list(ROOT.glob("*.lock"))  # the package may be where nobody may write
+
+
+def test_the_script_loads_from_the_checkout(python: Python) -> None:
+    code = f"""
+{IMPORTS}
+from datasets import load_dataset
+rows = load_dataset("./builder_script.py", "hlo-100", split="test", streaming=True, {OPTIONS})
+print(next(iter(rows))["split"])
+"""
+    assert python(code, folder=ROOT) == "test"

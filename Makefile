@@ -1,0 +1,57 @@
+# make demo: from a fresh checkout to a small dataset. make test, make lint: what CI runs.
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= out
+CONSTRAINTS ?= constraints.txt
+WORKERS ?=
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format sample bench clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(INSTALLED): pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is older than Python 3.11: run make PYTHON=/path/to/a/newer/python"; exit 1; }
+	@echo "Installing into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint $(CONSTRAINTS) --editable '.[dev]'
+	@touch $@
+
+install: $(INSTALLED)  ## Install the project and its tools into .venv
+
+demo: $(INSTALLED)  ## Build hlo-100 into out, and show a row of it
+	@$(BIN)/jax-ir-pairs register
+	@echo "Building hlo-100 into $(OUT)"
+	@$(BIN)/jax-ir-pairs build hlo-100 --out $(OUT) $(if $(WORKERS),--workers $(WORKERS))
+	@echo
+	@$(BIN)/jax-ir-pairs show $(OUT) --config hlo-100 --row 1 --lines 24
+	@echo
+	@echo "Load it:   $(BIN)/python -c \"from datasets import load_dataset; print(load_dataset('$(OUT)', 'hlo-100'))\""
+	@echo "Go on:     $(BIN)/jax-ir-pairs --help, README.md, examples/"
+
+test: $(INSTALLED)  ## Run the tests
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: $(INSTALLED)  ## Run ruff and the type checker over source and tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED)  ## Format source and tests
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+sample: $(INSTALLED)  ## Make data/sample again, after a change that changes rows
+	@$(BIN)/jax-ir-pairs build data/sample/sample.yaml --out $(OUT)/sample --force
+	@cp $(OUT)/sample/sample/train-00000-of-00001.parquet data/sample/
+
+bench: $(INSTALLED)  ## Run the benchmarks
+	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
+
+clean:  ## Remove what make made
+	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,234 @@
+"""The commands. Each imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from jax_ir_pairs.errors import JaxIrPairsError, UsageError
+
+
+class _Commands(TyperGroup):
+    """Turns what a command raises into one sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except JaxIrPairsError as error:
+            if ctx.params.get("debug"):
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug") or type(error).__module__.startswith(("click", "typer")):
+                raise
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            hint = "this is a fault of jax-ir-pairs; run with --debug to see where"
+            print(f"error: {what} ({hint})", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `build` made.")]
+ConfigName = Annotated[
+    str | None, typer.Option("--config", help="Config, where DIR holds several.")
+]
+
+
+def main() -> None:
+    """Runs the command line."""
+    app(prog_name="jax-ir-pairs")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import jax_ir_pairs
+
+        print(f"jax-ir-pairs {jax_ir_pairs.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Synthesize JAX programs at every level of the compiler, as Hugging Face datasets."""
+
+
+@app.command()
+def configs() -> None:
+    """List the configs that can be built."""
+    from jax_ir_pairs.config import config_names, load_config
+    from jax_ir_pairs.schema import SPLITS
+
+    table = Table("config", *SPLITS, "shards", "targets", "description", box=None)
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    for name in config_names():
+        config = load_config(name)
+        table.add_row(
+            name,
+            *(f"{config.splits.rows(split):,}" for split in SPLITS),
+            f"{sum(config.num_shards(split) for split in SPLITS):,}",
+            ", ".join(config.targets),
+            config.description,
+        )
+    Console().print(table)
+
+
+def _parse_shards(text: str) -> range:
+    first, colon, end = text.partition(":")
+    if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):
+        raise UsageError(f"--shards {text!r}: must be FIRST:END, such as 0:10 for the first ten.")
+    return range(int(first), int(end))
+
+
+def _cores() -> int:
+    with contextlib.suppress(AttributeError):  # macOS has no affinity
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@app.command()
+def build(
+    config: Annotated[str, typer.Argument(help="Name of a config, or path of a YAML file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Dataset folder to build in.")],
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", help="Processes that compile. [all cores]")
+    ] = None,
+    shards: Annotated[
+        str | None, typer.Option(metavar="A:B", help="Build only these shards.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed instead of the config's.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Delete another build of this config in DIR first.")
+    ] = False,
+) -> None:
+    """Build a config into a folder that load_dataset reads and that can go to the Hub.
+
+    Run again it goes on where it stopped, and leaves alone what is whole.
+    """
+    from jax_ir_pairs.build import build as run_build
+    from jax_ir_pairs.cli.progress import BuildProgress, summary
+    from jax_ir_pairs.config import load_config
+
+    overrides = {} if seed is None else {"seed": seed}
+    loaded = load_config(config, **overrides)
+    console = Console(stderr=True)
+    try:
+        with BuildProgress(loaded, console) as progress:
+            report = run_build(
+                loaded,
+                out,
+                workers=_cores() if workers is None else workers,
+                shards=None if shards is None else _parse_shards(shards),
+                force=force,
+                on_event=progress,
+            )
+    except KeyboardInterrupt:
+        print(
+            f"\ninterrupted: the shards that are whole are kept in {out / loaded.name}; "
+            "the same command goes on from there.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from None
+    if report.sealed:
+        from jax_ir_pairs.hub.card import write_card
+
+        write_card(out)
+    Console().print(summary(report, loaded, out), soft_wrap=True)
+
+
+@app.command()
+def show(
+    folder: Folder,
+    config: ConfigName = None,
+    split: Annotated[str, typer.Option(help="Split to take the row from.")] = "train",
+    row: Annotated[int, typer.Option(min=0, help="Number of the row in its split.")] = 0,
+    id: Annotated[str | None, typer.Option("--id", help="Id of the row, or its start.")] = None,
+    level: Annotated[
+        list[str] | None, typer.Option(help="Level to show; can be given several times. [all]")
+    ] = None,
+    lines: Annotated[int, typer.Option(min=1, help="Longest text shown, in lines.")] = 40,
+    full: Annotated[bool, typer.Option("--full", help="Show texts whole.")] = False,
+) -> None:
+    """Show one row at every level."""
+    from jax_ir_pairs.inspect.parquet_files import find_config
+    from jax_ir_pairs.inspect.row_view import check_levels, print_row
+    from jax_ir_pairs.inspect.rows import row_at, row_with_id
+
+    levels = check_levels(level or ())
+    files = find_config(folder, config)
+    found = row_at(files, split, row) if id is None else row_with_id(files, id, list(files.shards))
+    print_row(Console(), found, levels=levels, max_lines=None if full else lines)
+
+
+@app.command()
+def stats(
+    folder: Folder,
+    config: ConfigName = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write them as Markdown too.")
+    ] = None,
+) -> None:
+    """Count what a build holds: texts, sizes, families, transformations, primitives."""
+    from jax_ir_pairs.inspect.parquet_files import find_config
+    from jax_ir_pairs.inspect.statistics import statistics
+    from jax_ir_pairs.inspect.statistics_view import markdown as page
+    from jax_ir_pairs.inspect.statistics_view import tables
+
+    found = statistics(find_config(folder, config))
+    Console().print(tables(found))
+    if markdown is not None:
+        markdown.write_text(page(found), encoding="utf-8")
+
+
+@app.command()
+def card(folder: Folder) -> None:
+    """Write the dataset card DIR/README.md again."""
+    from jax_ir_pairs.hub.card import write_card
+
+    print(write_card(folder))
+
+
+@app.command()
+def register(
+    remove: Annotated[bool, typer.Option("--remove", help="Take it out again.")] = False,
+) -> None:
+    """Let load_dataset run builder scripts in this environment without an import.
+
+    Writes one small .pth file into the environment; datasets 3.6 does not need it.
+    """
+    from jax_ir_pairs.hub import startup
+
+    if remove:
+        path = startup.unregister()
+        print(f"Removed {path}." if path else "This environment is not registered.")
+    else:
+        print(f"Wrote {startup.register()}; `jax-ir-pairs register --remove` deletes it.")

@@ -1,0 +1,92 @@
+"""One row for a person to read in a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+
+from jax_ir_pairs.errors import UsageError
+from jax_ir_pairs.inspect.highlighting import highlighted
+from jax_ir_pairs.schema import LEVELS
+
+_TITLES = {
+    "python": "Python",
+    "jaxpr": "jaxpr",
+    "stablehlo": "StableHLO",
+    "hlo": "HLO",
+    "optimized_hlo": "optimized HLO",
+}
+
+
+def check_levels(levels: Sequence[str]) -> tuple[str, ...]:
+    """Gives the levels to show in their order; none asked for means all.
+
+    **Raises:** [`UsageError`][] that says which levels there are.
+    """
+    for level in levels:
+        if level not in LEVELS:
+            raise UsageError(f"There is no level {level!r}; there are {', '.join(LEVELS)}.")
+    return tuple(level for level in LEVELS if not levels or level in levels)
+
+
+def print_row(
+    console: Console, row: dict[str, Any], *, levels: Sequence[str], max_lines: int | None
+) -> None:
+    """Prints what a row is and its levels, each of at most `max_lines` lines if there is a limit.
+
+    Where the output is no terminal the texts come without color and whole in width, as they are.
+    """
+    console.print(_header(row))
+    for level in levels:
+        text: str = row[level]
+        lines = text.rstrip("\n").split("\n")
+        cut = max_lines is not None and len(lines) > max_lines
+        size = f"{len(lines):,} lines, {len(text):,} characters"
+        console.print(Rule(f"{_TITLES[level]} ({size})", align="left", style="dim"))
+        shown = "\n".join(lines[:max_lines] if cut else lines)
+        console.print(highlighted(level, shown), soft_wrap=True)
+        if cut and max_lines is not None:
+            console.print(f"… {len(lines) - max_lines:,} more lines; --full shows all", style="dim")
+
+
+def _header(row: dict[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _facts(row).items():
+        table.add_row(name, value)
+    return table
+
+
+def _facts(row: dict[str, Any]) -> dict[str, str]:
+    arguments = json.loads(row["inputs"])
+    signature = ", ".join(f"{name}: {_tree(tree)}" for name, tree in arguments)
+    return {
+        "id": row["id"],
+        "place": f"{row['config']} · {row['split']} · shard {row['shard']} · index {row['index']}"
+        f" · seed {row['seed']}",
+        "family": row["family"],
+        "transforms": " → ".join(row["transforms"]) or "none",
+        "entry point": f"{row['entry_point']}({signature})",
+        "primitives": ", ".join(row["primitives"]),
+        "sizes": f"{row['num_eqns']:,} equations · {row['num_stablehlo_ops']:,} StableHLO ops · "
+        f"{row['num_hlo_instructions']:,} HLO instructions · {row['num_fusions']:,} fusions",
+        "cost": f"{row['flops']:,.0f} flops · {row['transcendentals']:,.0f} transcendentals · "
+        f"{row['bytes_accessed']:,.0f} bytes accessed · "
+        f"{row['peak_memory_bytes']:,} bytes of memory at the peak",
+        "made with": f"JAX {row['jax_version']}, jaxlib {row['jaxlib_version']}",
+    }
+
+
+def _tree(tree: Any) -> str:
+    """Writes a tree of avals as Python writes it, without quotes around the avals."""
+    if isinstance(tree, str):
+        return tree
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key}: {_tree(value)}" for key, value in tree.items()) + "}"
+    return "(" + ", ".join(map(_tree, tree)) + ")"

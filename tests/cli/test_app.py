@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Runs the command line as a user does, in another folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "jax_ir_pairs", *map(str, arguments)],
+        cwd="/",
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_configs_are_listed() -> None:
+    lines = run("configs").stdout.splitlines()
+    assert [line.split()[0] for line in lines if line[:4] == " hlo"] == [
+        "hlo-100",
+        "hlo-1k",
+        "hlo-10k",
+        "hlo-100k",
+        "hlo-1m",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (["build", "hlo-7", "--out", "x"], 2, "no config 'hlo-7'"),
+        (["build", "hlo-100", "--out", "x", "--workers", "0"], 2, "at least 1 worker"),
+        (["build", "hlo-100", "--out", "x", "--shards", "3"], 2, "must be FIRST:END"),
+        (["build", "hlo-100", "--out", "x", "--shards", "0:99"], 2, "has the shards 0:4"),
+        (["build", "hlo-100", "--out", "x", "--seed", "-1"], 2, "seed: -1"),
+        (["build", "hlo-100"], 2, "--out"),
+        (["build", "/nowhere/mine.yaml", "--out", "x"], 2, "no config file"),
+        (["build", "hlo-100", "--out", "/proc/x"], 1, "/proc/x"),
+        (["show", "/nowhere"], 2, "no folder '/nowhere'"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(arguments: list[str], code: int, problem: str) -> None:
+    assert problem in run(*arguments, code=code).stderr
+
+
+def test_a_row_is_shown_at_every_level(tiny: Path) -> None:
+    shown = run("show", tiny, "--row", "1", "--full").stdout
+    for sign in ("def ", "{ lambda ", "module @jit_", "HloModule jit_", "is_scheduled=true"):
+        assert sign in shown
+    only = run("show", tiny, "--level", "jaxpr").stdout
+    assert "{ lambda " in only
+    assert "HloModule" not in only
+    assert "no level 'asm'" in run("show", tiny, "--level", "asm", code=2).stderr
+
+
+def test_statistics_are_printed_and_written(tiny: Path, tmp_path: Path) -> None:
+    assert "11 rows" in run("stats", tiny, "--markdown", tmp_path / "stats.md").stdout
+    assert "# Statistics of tiny" in (tmp_path / "stats.md").read_text(encoding="utf-8")
+
+
+def test_the_card_is_written_again(tiny: Path) -> None:
+    before = (tiny / "README.md").read_text(encoding="utf-8")
+    (tiny / "README.md").unlink()
+    assert run("card", tiny).stdout.strip() == str(tiny / "README.md")
+    assert (tiny / "README.md").read_text(encoding="utf-8") == before
+
+
+def test_a_build_is_resumed(tiny: Path) -> None:
+    done = run("build", tiny.parent / "tiny.yaml", "--out", tiny)
+    assert "0 built, 4 kept" in done.stdout
+    other = run("build", tiny.parent / "tiny.yaml", "--out", tiny, "--seed", "1", code=1)
+    assert "differs in config" in other.stderr
+
+
+def test_ctrl_c_ends_a_build_cleanly(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jax_ir_pairs", "build", "hlo-1k", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, "--workers", "1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("hlo-1k/.train*.tmp")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "the same command goes on from there" in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.glob("hlo-1k/.*"))
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from jax_ir_pairs.cli import app; "
+        "print(sorted({'jax', 'datasets', 'pyarrow', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,89 @@
+"""The house rules that a reader counts on, held against the source."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "jax_ir_pairs"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+FLOORS = {
+    "cli": 9,
+    "hub": 8,
+    "inspect": 8,
+    "build": 7,
+    "extraction": 5,
+    "plan": 5,
+    "synthesis": 4,
+    "config": 2,
+    "schema": 2,
+    "fingerprint": 1,
+    "atomic": 1,
+    "errors": 1,
+}
+"""Imports go to a lower floor, or stay within the same part."""
+
+WITH_JAX = {
+    "extraction/counting.py",
+    "extraction/hlo_module.py",
+    "extraction/levels.py",
+    "extraction/worker.py",
+}
+"""What runs in the child process, and may import JAX."""
+
+
+def imports(path: Path) -> list[str]:
+    modules = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.append(node.module)
+    return modules
+
+
+def part(module: str) -> str | None:
+    """Gives the part that a module belongs to: `build` for `jax_ir_pairs.build.run`."""
+    names = module.split(".")
+    return names[1] if names[0] == "jax_ir_pairs" and len(names) > 1 else None
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_imports_go_one_way(path: Path) -> None:
+    own = relative(path).removesuffix(".py").split("/")[0]
+    if own in {"__init__", "__main__"}:
+        return
+    for module in imports(path):
+        if (other := part(module)) is not None and other != own:
+            assert FLOORS[other] < FLOORS[own], f"{own} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_only_the_child_imports_jax(path: Path) -> None:
+    if relative(path) in WITH_JAX:
+        return
+    assert not [m for m in imports(path) if m.split(".")[0] in {"jax", "jaxlib"}]
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_private_modules_of_jax_are_used_in_one_file(path: Path) -> None:
+    private = [m for m in imports(path) if m.startswith(("jax._", "jaxlib._"))]
+    assert not private or relative(path) == "extraction/hlo_module.py"
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_files_are_short_and_named_after_what_they_hold(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
+    assert path.stem not in {"utils", "helpers", "manager", "misc", "common"}
+
+
+def test_every_part_has_a_floor() -> None:
+    parts = {relative(path).removesuffix(".py").split("/")[0] for path in FILES}
+    assert parts - {"__init__", "__main__"} == set(FLOORS)
