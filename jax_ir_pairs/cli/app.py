@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
-from jax_ir_pairs.errors import JaxIrPairsError, UsageError
-
-
-class _Commands(TyperGroup):
-    """Turns what a command raises into one sentence and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except JaxIrPairsError as error:
-            if ctx.params.get("debug"):
-                raise
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:  # `| head` has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
-        except (typer.Exit, typer.Abort):
-            raise
-        except Exception as error:
-            if ctx.params.get("debug") or type(error).__module__.startswith(("click", "typer")):
-                raise
-            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            hint = "this is a fault of jax-ir-pairs; run with --debug to see where"
-            print(f"error: {what} ({hint})", file=sys.stderr)
-            raise typer.Exit(1) from None
-
+from jax_ir_pairs.cli.errors import INTERRUPTED, Commands, fail
+from jax_ir_pairs.errors import UsageError
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -87,19 +56,25 @@ def configs() -> None:
     from jax_ir_pairs.config import config_names, load_config
     from jax_ir_pairs.schema import SPLITS
 
-    table = Table("config", *SPLITS, "shards", "targets", "description", box=None)
+    configs = [load_config(name) for name in config_names()]
+    table = Table("config", *SPLITS, "shards", "description", box=None)
     for column in table.columns[1:5]:
         column.justify = "right"
-    for name in config_names():
-        config = load_config(name)
+    mixes: dict[str, list[str]] = {}
+    for config in configs:
         table.add_row(
-            name,
+            config.name,
             *(f"{config.splits.rows(split):,}" for split in SPLITS),
             f"{sum(config.num_shards(split) for split in SPLITS):,}",
-            ", ".join(config.targets),
             config.description,
         )
-    Console().print(table)
+        weights = config.recipe.families.items()
+        mix = ", ".join(f"{family} {weight:g}" for family, weight in weights)
+        mixes.setdefault(f"{mix}; target {', '.join(config.targets)}", []).append(config.name)
+    console = Console()
+    console.print(table)
+    for mix, names in mixes.items():
+        console.print(f"\nFamilies and their weights in {', '.join(names)}:\n  {mix}")
 
 
 def _parse_shards(text: str) -> range:
@@ -110,7 +85,7 @@ def _parse_shards(text: str) -> range:
 
 
 def _cores() -> int:
-    with contextlib.suppress(AttributeError):  # macOS has no affinity
+    if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
@@ -134,42 +109,43 @@ def build(
 
     Run again it goes on where it stopped, and leaves alone what is whole.
     """
+    from jax_ir_pairs.build import all_shards
     from jax_ir_pairs.build import build as run_build
-    from jax_ir_pairs.cli.progress import BuildProgress, summary
+    from jax_ir_pairs.cli.progress import BuildProgress
+    from jax_ir_pairs.cli.summary import summary
     from jax_ir_pairs.config import load_config
 
-    overrides = {} if seed is None else {"seed": seed}
-    loaded = load_config(config, **overrides)
-    console = Console(stderr=True)
+    loaded = load_config(config, **({} if seed is None else {"seed": seed}))
+    wanted = None if shards is None else _parse_shards(shards)
+    every = all_shards(loaded)
+    number = _cores() if workers is None else workers
+    selected = every if wanted is None else every[wanted.start : wanted.stop]
+    progress = BuildProgress(loaded, selected, Console(stderr=True))
     try:
-        with BuildProgress(loaded, console) as progress:
+        with progress:
             report = run_build(
-                loaded,
-                out,
-                workers=_cores() if workers is None else workers,
-                shards=None if shards is None else _parse_shards(shards),
-                force=force,
-                on_event=progress,
+                loaded, out, workers=number, shards=wanted, force=force, on_event=progress
             )
     except KeyboardInterrupt:
-        print(
-            f"\ninterrupted: the shards that are whole are kept in {out / loaded.name}; "
-            "the same command goes on from there.",
-            file=sys.stderr,
+        fail(
+            f"interrupted: {len(progress.tally.whole_shards):,} of {len(selected):,} shards are whole "
+            f"and kept in {out / loaded.name}; the same command goes on from there.",
+            INTERRUPTED,
         )
-        raise typer.Exit(130) from None
     if report.sealed:
         from jax_ir_pairs.hub.card import write_card
 
         write_card(out)
-    Console().print(summary(report, loaded, out), soft_wrap=True)
+    Console().print(summary(report, progress.tally, loaded, out, number), soft_wrap=True)
 
 
 @app.command()
 def show(
     folder: Folder,
     config: ConfigName = None,
-    split: Annotated[str, typer.Option(help="Split to take the row from.")] = "train",
+    split: Annotated[
+        str | None, typer.Option(help="Split to take the row from. [train; all, with --id]")
+    ] = None,
     row: Annotated[int, typer.Option(min=0, help="Number of the row in its split.")] = 0,
     id: Annotated[str | None, typer.Option("--id", help="Id of the row, or its start.")] = None,
     level: Annotated[
@@ -185,7 +161,10 @@ def show(
 
     levels = check_levels(level or ())
     files = find_config(folder, config)
-    found = row_at(files, split, row) if id is None else row_with_id(files, id, list(files.shards))
+    if id is None:
+        found = row_at(files, split or "train", row)
+    else:
+        found = row_with_id(files, id, [split] if split else list(files.shards))
     print_row(Console(), found, levels=levels, max_lines=None if full else lines)
 
 
@@ -206,7 +185,7 @@ def stats(
     found = statistics(find_config(folder, config))
     Console().print(tables(found))
     if markdown is not None:
-        markdown.write_text(page(found), encoding="utf-8")
+        markdown.write_text(page(found), encoding="utf-8", newline="\n")
 
 
 @app.command()

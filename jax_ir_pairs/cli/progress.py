@@ -1,63 +1,109 @@
-"""A build's progress while it runs, and its summary at the end."""
+"""A build's progress while it runs: a bar in a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 
 from jax_ir_pairs.build import (
-    BuildReport,
     Event,
     PlanProgress,
     RowDone,
     RowRejected,
     Sealing,
+    Shard,
     ShardBroken,
+    ShardDone,
     ShardKept,
 )
 from jax_ir_pairs.config import Config
-from jax_ir_pairs.schema import SPLITS
 
-_SECONDS_BETWEEN_LINES = 30.0
+_TENTHS = 10
+_SECONDS_WITHOUT_A_LINE = 300.0
 
 
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} {task.fields['unit']}/s")
+@dataclass
+class Tally:
+    """What the events of a build add up to. Rows are made from the first shard on."""
+
+    wanted: int
+    kept: int = 0
+    made: int = 0
+    whole_shards: set[Shard] = field(default_factory=set)
+    rejections: Counter[str] = field(default_factory=Counter)
+    started: float | None = None
+
+    def add(self, event: Event, now: float) -> None:
+        """Counts an event that came at `now`, in seconds on any clock that does not jump."""
+        match event:
+            case ShardKept():
+                self.kept += event.rows
+                self.whole_shards.add(event.shard)
+            case ShardDone():
+                self.whole_shards.add(event.shard)
+            case RowDone():
+                self.made += 1
+            case RowRejected():
+                self.rejections[event.rejection.reason] += 1
+        if self.started is None and isinstance(event, RowDone | RowRejected):
+            self.started = now
+
+    @property
+    def done(self) -> int:
+        """Rows that are there, of those wanted."""
+        return self.kept + self.made
+
+    def rows_per_second(self, now: float) -> float | None:
+        """Gives the speed of this run, once there is one to tell."""
+        if self.started is None or not self.made or now <= self.started:
+            return None
+        return self.made / (now - self.started)
+
+    def describe(self, now: float) -> str:
+        """Gives speed, rejections by reason and time left, as far as they are known."""
+        parts = []
+        if (speed := self.rows_per_second(now)) is not None:
+            parts.append(f"{speed:.1f} rows/s")
+            if left := max(self.wanted - self.done, 0):
+                parts.append(f"{duration(left / speed)} left")
+        if self.rejections:
+            parts.append(f"rejected: {counts(self.rejections)}")
+        return ", ".join(parts)
 
 
 class BuildProgress:
-    """Shows events as a bar in a terminal, and as a line now and then elsewhere."""
+    """Shows the events of a build of these shards; a context manager, and called with each."""
 
-    def __init__(self, config: Config, console: Console) -> None:
+    def __init__(
+        self,
+        config: Config,
+        shards: Sequence[Shard],
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.tally = Tally(sum(config.shard_rows(shard.split, shard.number) for shard in shards))
+        self._name = config.name
         self._console = console
-        self._total = sum(config.splits.rows(split) for split in SPLITS)
-        self._done = self._kept = 0
-        self._rejections: Counter[str] = Counter()
-        self._started = self._last_line = time.monotonic()
+        self._clock = clock
+        self._last_line = (0, clock())
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"),
-            _Speed(),
-            TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.fields[note]}"),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task(f"{config.name}: planning", total=1, unit="seeds", note="")
-        self._name = config.name
-        self._planning = True
+        self._task = self._bar.add_task(
+            f"{config.name}: planning", total=self.tally.wanted, note=""
+        )
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -72,68 +118,50 @@ class BuildProgress:
         self._bar.stop()
 
     def __call__(self, event: Event) -> None:
-        """Shows one event of the build."""
-        if isinstance(event, PlanProgress):
-            self._bar.update(self._task, completed=event.found, total=event.wanted)
-            return
-        if isinstance(event, ShardKept):
-            self._kept += event.rows
-        elif isinstance(event, ShardBroken):
-            self._console.print(f"{event.shard.name}: {event.problem}; it is built again.")
-        elif isinstance(event, RowDone):
-            self._done += 1
-        elif isinstance(event, RowRejected):
-            self._rejections[event.rejection.reason] += 1
-        elif isinstance(event, Sealing) and event.duplicates:
-            self._console.print(f"sealing: {event.duplicates} rows of equal jaxprs are replaced.")
-        self._update()
-
-    def _update(self) -> None:
-        if self._planning:
-            self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(self._name, total=self._total, unit="rows", note="")
-            self._planning = False
-        note = _counts(self._rejections)
-        total = self._total - self._kept
-        self._bar.update(self._task, completed=self._done, total=total, note=note)
-        now = time.monotonic()
-        if not self._console.is_terminal and now - self._last_line >= _SECONDS_BETWEEN_LINES:
-            self._last_line = now
-            speed = self._done / (now - self._started)
-            self._console.print(
-                f"{self._name}: {self._kept + self._done:,} of {self._total:,} rows, "
-                f"{speed:.1f} rows/s{', ' + note if note else ''}"
-            )
-
-
-def _counts(rejections: Counter[str] | dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejections.items()))
-
-
-def summary(report: BuildReport, config: Config, out: Path) -> RenderableType:
-    """Gives what a build did, and what to do with it."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    rows = ", ".join(f"{count:,} {split}" for split, count in report.rows.items())
-    files = list((out / config.name).glob("*.parquet"))
-    size = sum(path.stat().st_size for path in files)
-    table.add_row("rows", rows)
-    table.add_row("shards", f"{report.shards_built:,} built, {report.shards_kept:,} kept")
-    table.add_row("rejected", _counts(report.rejections) or "none")
-    table.add_row("replaced", f"{report.duplicates_replaced:,} rows that shared a jaxpr")
-    table.add_row("on disk", f"{size / 1e6:,.1f} MB in {len(files):,} files")
-    table.add_row("time", f"{report.seconds:,.1f} s")
-    driver, worker = report.driver_peak_bytes / 2**20, report.worker_peak_bytes / 2**20
-    table.add_row("memory", f"{driver:,.0f} MiB driver, {worker:,.0f} MiB worker at most")
-    for incident in report.incidents:
-        table.add_row("incident", f"seed {incident.seed}: {incident.reason}: {incident.detail}")
-    if not report.sealed:
-        advice = "The other shards are missing: the build that ends last seals the dataset."
-    else:
-        advice = (
-            f"{out / 'README.md'} is the dataset card. Next:\n"
-            f"  jax-ir-pairs show {out} --config {config.name} --row 1\n"
-            f"  jax-ir-pairs stats {out} --config {config.name}\n"
-            f'  python -c "from datasets import load_dataset; '
-            f"print(load_dataset('{out}', '{config.name}'))\""
+        """Shows one event."""
+        now = self._clock()
+        self.tally.add(event, now)
+        match event:
+            case PlanProgress():
+                self._bar.update(self._task, completed=event.found, total=event.wanted)
+                return
+            case ShardBroken():
+                self._say(f"{event.shard.name}: {event.problem}; it is built again.")
+            case Sealing() if event.duplicates:
+                self._say(
+                    f"{self._name}: sealing replaces {event.duplicates:,} rows of equal jaxprs."
+                )
+        self._bar.update(
+            self._task,
+            description=self._name,
+            completed=self.tally.done,
+            total=self.tally.wanted,
+            note=f"rows, {self.tally.describe(now)}".removesuffix(", "),
         )
-    return Group(table, Text(), Text(advice))
+        if not self._console.is_terminal and isinstance(event, RowDone):
+            self._line_now_and_then(now)
+
+    def _line_now_and_then(self, now: float) -> None:
+        """Writes a line at each tenth of the rows, and in a slow build every few minutes."""
+        tenth = self.tally.done * _TENTHS // max(self.tally.wanted, 1)
+        last_tenth, last_time = self._last_line
+        if tenth > last_tenth or now - last_time >= _SECONDS_WITHOUT_A_LINE:
+            self._last_line = (tenth, now)
+            rows = f"{self.tally.done:,} of {self.tally.wanted:,} rows"
+            self._say(f"{self._name}: {rows}, {self.tally.describe(now)}".removesuffix(", "))
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def counts(by_name: Mapping[str, int]) -> str:
+    """Writes counts by name, the largest first."""
+    ordered = sorted(by_name.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {name}" for name, count in ordered)
+
+
+def duration(seconds: float) -> str:
+    """Writes a time as `1:02:03` or `2:03`."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -10,7 +10,7 @@ from rich.text import Text as RichText
 _DTYPE = r"(?:f|bf|i|s|u|ui|c|key<fry)\d+\w*>?|pred|bool|token|index"
 
 
-class ModuleLexer(RegexLexer):
+class ModuleLexer(RegexLexer):  # type: ignore[misc]  # untyped
     """Tells names, types, operations and numbers of a jaxpr, StableHLO or HLO text apart."""
 
     name = "Compiler module"
@@ -22,8 +22,12 @@ class ModuleLexer(RegexLexer):
             (r"\btensor<[^<>\n]*>", Keyword.Type),
             (rf"\b(?:{_DTYPE})\[[^\]\n]*\](?:\{{[\d,]*\}})?", Keyword.Type),
             (rf"\b(?:{_DTYPE})\b", Keyword.Type),
-            (words(("HloModule", "ENTRY", "ROOT", "module", "lambda", "let", "in"), r"\b", r"\b"),
-             Keyword),
+            (
+                words(
+                    ("HloModule", "ENTRY", "ROOT", "module", "lambda", "let", "in"), r"\b", r"\b"
+                ),
+                Keyword,
+            ),
             (r"\b(?:func|stablehlo|chlo|mhlo|sdy)\.[\w.]+", Name.Function),
             (r"[%@#^][\w.\-]+", Name.Variable),
             (r"[A-Za-z_][\w\-]*(?=[\[(])", Name.Function),

@@ -31,7 +31,9 @@ def row_at(files: ConfigFiles, split: str, number: int) -> Row:
                     row: Row = shard.read_row_group(group).slice(number - before, 1).to_pylist()[0]
                     return row
                 before += rows
-    raise UsageError(f"There is no row {number} in {split} of {files.name}: it has {before:,} rows.")
+    raise UsageError(
+        f"There is no row {number} in {split} of {files.name}: it has {before:,} rows."
+    )
 
 
 def row_with_id(files: ConfigFiles, start: str, splits: Sequence[str]) -> Row:

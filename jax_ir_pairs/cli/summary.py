@@ -1,0 +1,70 @@
+"""What a build did, and what to do with it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from jax_ir_pairs.build import BuildReport, all_shards
+from jax_ir_pairs.cli.progress import Tally, counts
+from jax_ir_pairs.config import Config
+from jax_ir_pairs.inspect.statistics_view import readable_bytes
+
+_INCIDENTS_SHOWN = 5
+
+
+def summary(
+    report: BuildReport, tally: Tally, config: Config, out: Path, workers: int
+) -> RenderableType:
+    """Gives what a build did, and what to do next."""
+    folder = out / config.name
+    files = list(folder.glob("*.parquet"))
+    facts = {
+        "rows": ", ".join(f"{count:,} {split}" for split, count in report.rows.items()),
+        "shards": f"{report.shards_built:,} built, {report.shards_kept:,} kept",
+        "on disk": f"{readable_bytes(sum(file.stat().st_size for file in files))} in {folder}",
+        "rejected": counts(report.rejections) or "none",
+        "time": f"{report.seconds:,.1f} s{_speed(report, tally, workers)}",
+        "peak memory": f"driver {readable_bytes(report.driver_peak_bytes)}, "
+        f"largest worker {readable_bytes(report.worker_peak_bytes)}",
+    }
+    if report.duplicates_replaced:
+        facts["replaced"] = f"{report.duplicates_replaced:,} rows whose jaxpr another shard had"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, Text(value))
+    for incident in report.incidents[:_INCIDENTS_SHOWN]:
+        table.add_row("incident", Text(f"seed {incident.seed}: {incident.reason}"))
+    if (more := len(report.incidents) - _INCIDENTS_SHOWN) > 0:
+        table.add_row("", f"and {more:,} more, in {folder / 'shards'}")
+    return Group(table, Text(), Text(_next_steps(report, config, out)))
+
+
+def _speed(report: BuildReport, tally: Tally, workers: int) -> str:
+    if not tally.made:
+        return ""
+    speed = tally.made / report.seconds
+    return f", {speed:.1f} rows/s, {speed / workers:.1f} for each of {workers} workers"
+
+
+def _next_steps(report: BuildReport, config: Config, out: Path) -> str:
+    if not report.sealed:
+        every = all_shards(config)
+        missing = sum(not (out / config.name / f"{shard.name}.parquet").exists() for shard in every)
+        return (
+            f"{missing:,} of {len(every):,} shards are missing: build them with other --shards, "
+            "or leave --shards out; the build that ends last seals the dataset."
+        )
+    folder = shlex.quote(str(out))
+    return (
+        f"The dataset card is {out / 'README.md'}. Look at a row, at the whole, or load it:\n"
+        f"  jax-ir-pairs show {folder} --config {config.name}\n"
+        f"  jax-ir-pairs stats {folder} --config {config.name}\n"
+        f'  load_dataset("{out}", "{config.name}", split="train")'
+    )
