@@ -47,7 +47,8 @@ format: $(INSTALLED)  ## Format source and tests
 	@$(BIN)/ruff format .
 
 sample: $(INSTALLED)  ## Make data/sample again, after a change that changes rows
-	@$(BIN)/jax-ir-pairs build data/sample/sample.yaml --out $(OUT)/sample --force
+	@rm -rf $(OUT)/sample
+	@$(BIN)/jax-ir-pairs build data/sample/sample.yaml --out $(OUT)/sample --shards 0:1
 	@cp $(OUT)/sample/sample/train-00000-of-00001.parquet data/sample/
 
 bench: $(INSTALLED)  ## Run the benchmarks

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import jax_ir_pairs
+from tests.interpreter import UNREGISTERED, search_path
 
 ROOT = Path(__file__).parent.parent
 
 
 def run(code: str) -> str:
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*UNREGISTERED, "-c", code],
+        cwd=ROOT,
+        env=os.environ | search_path(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

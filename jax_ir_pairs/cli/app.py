@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -92,7 +93,9 @@ def _cores() -> int:
 
 @app.command()
 def build(
-    config: Annotated[str, typer.Argument(help="Name of a config, or path of a YAML file.")],
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="Name of a config, or path of a YAML file.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Dataset folder to build in.")],
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", help="Processes that compile. [all cores]")
@@ -127,9 +130,10 @@ def build(
                 loaded, out, workers=number, shards=wanted, force=force, on_event=progress
             )
     except KeyboardInterrupt:
+        whole = len(progress.tally.whole_shards)
         fail(
-            f"interrupted: {len(progress.tally.whole_shards):,} of {len(selected):,} shards are whole "
-            f"and kept in {out / loaded.name}; the same command goes on from there.",
+            f"interrupted: {whole:,} of {len(selected):,} shards are whole and kept "
+            f"in {out / loaded.name}; the same command goes on from there.",
             INTERRUPTED,
         )
     if report.sealed:

@@ -29,9 +29,12 @@ def summary(
         "on disk": f"{readable_bytes(sum(file.stat().st_size for file in files))} in {folder}",
         "rejected": counts(report.rejections) or "none",
         "time": f"{report.seconds:,.1f} s{_speed(report, tally, workers)}",
-        "peak memory": f"driver {readable_bytes(report.driver_peak_bytes)}, "
-        f"largest worker {readable_bytes(report.worker_peak_bytes)}",
     }
+    if report.shards_built:
+        driver, worker = report.driver_peak_bytes, report.worker_peak_bytes
+        facts["peak memory"] = (
+            f"driver {readable_bytes(driver)}, largest worker {readable_bytes(worker)}"
+        )
     if report.duplicates_replaced:
         facts["replaced"] = f"{report.duplicates_replaced:,} rows whose jaxpr another shard had"
     table = Table.grid(padding=(0, 2))
@@ -50,7 +53,10 @@ def _speed(report: BuildReport, tally: Tally, workers: int) -> str:
     if not tally.made:
         return ""
     speed = tally.made / report.seconds
-    return f", {speed:.1f} rows/s, {speed / workers:.1f} for each of {workers} workers"
+    at_work = min(workers, report.shards_built)
+    if at_work == 1:
+        return f", {speed:.1f} rows/s with 1 worker"
+    return f", {speed:.1f} rows/s, {speed / at_work:.1f} for each of {at_work} workers"
 
 
 def _next_steps(report: BuildReport, config: Config, out: Path) -> str:

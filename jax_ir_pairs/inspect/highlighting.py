@@ -7,7 +7,7 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 from rich.syntax import Syntax
 from rich.text import Text as RichText
 
-_DTYPE = r"(?:f|bf|i|s|u|ui|c|key<fry)\d+\w*>?|pred|bool|token|index"
+_DTYPE = r"key<\w+>|(?:f|bf|i|s|u|ui|c)\d+\w*|pred|bool|token"
 
 
 class ModuleLexer(RegexLexer):  # type: ignore[misc]  # untyped
@@ -21,7 +21,7 @@ class ModuleLexer(RegexLexer):  # type: ignore[misc]  # untyped
             (r'"[^"\n]*"', String),
             (r"\btensor<[^<>\n]*>", Keyword.Type),
             (rf"\b(?:{_DTYPE})\[[^\]\n]*\](?:\{{[\d,]*\}})?", Keyword.Type),
-            (rf"\b(?:{_DTYPE})\b", Keyword.Type),
+            (rf"\b(?:{_DTYPE})(?!\w)", Keyword.Type),
             (
                 words(
                     ("HloModule", "ENTRY", "ROOT", "module", "lambda", "let", "in"), r"\b", r"\b"

@@ -46,12 +46,14 @@ def print_row(
         text: str = row[level]
         lines = text.rstrip("\n").split("\n")
         cut = max_lines is not None and len(lines) > max_lines
-        size = f"{len(lines):,} lines, {len(text):,} characters"
+        size = f"{_count(len(lines), 'line')}, {_count(len(text), 'character')}"
         console.print(Rule(f"{_TITLES[level]} ({size})", align="left", style="dim"))
         shown = "\n".join(lines[:max_lines] if cut else lines)
         console.print(highlighted(level, shown), soft_wrap=True)
         if cut and max_lines is not None:
-            console.print(f"… {len(lines) - max_lines:,} more lines; --full shows all", style="dim")
+            console.print(
+                f"… {_count(len(lines) - max_lines, 'more line')}; --full shows all", style="dim"
+            )
 
 
 def _header(row: dict[str, Any]) -> Table:
@@ -73,14 +75,24 @@ def _facts(row: dict[str, Any]) -> dict[str, str]:
         "family": row["family"],
         "transforms": " → ".join(row["transforms"]) or "none",
         "entry point": f"{row['entry_point']}({signature})",
-        "primitives": ", ".join(row["primitives"]),
-        "sizes": f"{row['num_eqns']:,} equations · {row['num_stablehlo_ops']:,} StableHLO ops · "
-        f"{row['num_hlo_instructions']:,} HLO instructions · {row['num_fusions']:,} fusions",
+        "primitives": ", ".join(row["primitives"]) or "none",
+        "sizes": " · ".join(
+            [
+                _count(row["num_eqns"], "equation"),
+                _count(row["num_stablehlo_ops"], "StableHLO op"),
+                _count(row["num_hlo_instructions"], "HLO instruction"),
+                _count(row["num_fusions"], "fusion"),
+            ]
+        ),
         "cost": f"{row['flops']:,.0f} flops · {row['transcendentals']:,.0f} transcendentals · "
         f"{row['bytes_accessed']:,.0f} bytes accessed · "
         f"{row['peak_memory_bytes']:,} bytes of memory at the peak",
         "made with": f"JAX {row['jax_version']}, jaxlib {row['jaxlib_version']}",
     }
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def _tree(tree: Any) -> str:

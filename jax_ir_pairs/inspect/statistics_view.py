@@ -7,6 +7,7 @@ from itertools import islice
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from jax_ir_pairs.inspect.statistics import Statistics
 from jax_ir_pairs.schema import LEVELS
@@ -16,10 +17,11 @@ _TOP_PRIMITIVES = 12
 
 def tables(statistics: Statistics) -> RenderableType:
     """Gives the statistics for the terminal."""
-    table = Table(title=f"{statistics.config}: {statistics.rows:,} rows", title_justify="left")
-    table.add_column("")
+    title = f"{statistics.config}: {statistics.rows:,} rows"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None)
+    table.add_column("", no_wrap=True)
     for heading in _headings(statistics):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, *cells in _lines(statistics):
         table.add_row(name, *cells)
     facts = Table.grid(padding=(0, 2))
@@ -27,7 +29,7 @@ def tables(statistics: Statistics) -> RenderableType:
     facts.add_column()
     for name, text in _facts(statistics).items():
         facts.add_row(name, text)
-    return Group(table, facts)
+    return Group(table, Text(), facts)
 
 
 def markdown(statistics: Statistics) -> str:
@@ -36,7 +38,8 @@ def markdown(statistics: Statistics) -> str:
     lines = [
         f"# Statistics of {statistics.config}",
         "",
-        f"Written by `jax-ir-pairs stats DIR --config {statistics.config} --markdown FILE`.",
+        f"{statistics.rows:,} rows. Written by "
+        f"`jax-ir-pairs stats DIR --config {statistics.config} --markdown FILE`.",
         "",
         f"| {' | '.join(headings)} |",
         "|---|" + "---:|" * (len(headings) - 1),
@@ -48,13 +51,13 @@ def markdown(statistics: Statistics) -> str:
 
 
 def _headings(statistics: Statistics) -> list[str]:
-    return [*statistics.splits, "mean of a row", "unique"]
+    return [*statistics.splits, "mean row", "unique"]
 
 
 def _lines(statistics: Statistics) -> list[list[str]]:
     splits = statistics.splits.values()
     rows = statistics.rows
-    lines = [["rows", *(f"{split.rows:,}" for split in splits), "", f"{rows:,}"]]
+    lines = [["rows", *(f"{split.rows:,}" for split in splits), "", ""]]
     for level in LEVELS:
         sizes = [split.text_bytes[level] for split in splits]
         unique = f"{statistics.unique[level]:,} ({_share(statistics.unique[level], rows)})"

@@ -10,7 +10,7 @@ from jax_ir_pairs.config import Recipe
 from jax_ir_pairs.synthesis.canonical import hashes
 from jax_ir_pairs.synthesis.families import family
 from jax_ir_pairs.synthesis.graph import Function, Result, Transformed, functions_in, walk
-from jax_ir_pairs.synthesis.growth import Mix, leaves
+from jax_ir_pairs.synthesis.growth import Mix, results
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
@@ -91,7 +91,7 @@ def draw(recipe: Recipe, seed: int) -> Draft:
         scope.attempt(partial(current.grow, scope, share, mix))
         budget -= share
         share = min(budget, stream.integer(3, 40))
-        current = mix.family(scope) if stream.chance(0.5) else families[0]
+        current = mix.family(stream)
     return Draft(
         scope.close("entry", _result(scope)), stream.choice(_NAMES), primary.name,
         Stream("style", seed),
@@ -100,7 +100,7 @@ def draw(recipe: Recipe, seed: int) -> Draft:
 
 def _result(scope: Scope) -> Result:
     """Gives what the entry point returns: the latest values that nothing uses, four at most."""
-    if not scope.body:
+    if not results(scope):
         scope.let("tanh", scope.input(Aval("f32", (scope.side(),)), "x"))
-    roots = tuple(leaves(scope, 4))
+    roots = tuple(results(scope)[-4:])
     return roots[0] if len(roots) == 1 else roots

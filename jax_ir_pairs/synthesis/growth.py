@@ -23,8 +23,6 @@ class Family:
 
     name: str
     grow: Grow
-    reverse: bool = True
-    """Whether what it grows can be differentiated in reverse mode."""
 
 
 GROUP_WEIGHTS: Mapping[str, float] = {
@@ -83,21 +81,14 @@ class Mix:
                 low = middle + 1
         return self.ops[low]
 
-    def family(self, scope: Scope) -> Family:
-        """Gives one family that may stand in this scope."""
-        allowed = [
-            (family, weight)
-            for family, weight in zip(self.families, self.weights, strict=True)
-            if weight and (family.reverse or not scope.reverse)
-        ]
-        if not allowed:
-            return self.families[0]
-        return scope.stream.weighted([f for f, _ in allowed], [w for _, w in allowed])
+    def family(self, stream: Stream) -> Family:
+        """Gives one family."""
+        return stream.weighted(self.families, self.weights)
 
     def fill(self, scope: Scope, budget: int) -> None:
-        """Grows a nested body: mostly plain ops, sometimes another family."""
-        if scope.depth < 3 and budget >= 5 and scope.stream.chance(0.35):
-            family = self.family(scope)
+        """Grows a nested body: of plain ops, or of any family."""
+        if scope.depth < 3 and budget >= 3 and scope.stream.chance(0.6):
+            family = self.family(scope.stream)
             if scope.attempt(lambda: family.grow(scope, budget, self)):
                 return
         grow_ops(scope, budget, self)
@@ -193,11 +184,16 @@ def within(scope: Scope, value: Var, bounds: Bounds) -> Var:
     return scope.let(way, value)
 
 
-def leaves(scope: Scope, most: int) -> list[Var]:
-    """Gives the latest values that nothing uses yet, at most `most`, those of calls first."""
+def results(scope: Scope) -> list[Var]:
+    """Gives what the calls of the scope have made and nothing uses yet: arrays and trees."""
     made = {var for call in scope.body for var in call.outs_flat()}
-    fresh = [var for var in scope.unused if var in made]
-    return fresh[-most:] if fresh else scope.values[-1:]
+    return [var for var in scope.unused if var in made]
+
+
+def leaves(scope: Scope, most: int) -> list[Var]:
+    """Gives the latest arrays of `results`, at most `most`, or the latest value if none is."""
+    arrays = [var for var in results(scope) if isinstance(var.type, Aval)]
+    return arrays[-most:] if arrays else scope.values[-1:]
 
 
 def scalar(scope: Scope) -> Var:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jax_ir_pairs.synthesis.scope import Scope
 
 
-class IllTyped(Exception):  # noqa: N818
+class IllTyped(Exception):
     """These operands and parameters make no legal or no finite use of the op; draw another."""
 
 

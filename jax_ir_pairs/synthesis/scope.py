@@ -25,6 +25,7 @@ from jax_ir_pairs.synthesis.types import (
     LIMITS,
     Aval,
     Bounds,
+    Pullback,
     Tree,
     input_bounds,
 )
@@ -146,6 +147,7 @@ class Scope:
         for var in call.outs_flat():
             if isinstance(var.type, Aval):
                 self.values.append(var)
+            if not isinstance(var.type, Pullback):
                 self.unused[var] = None
 
     def draw(self, op: Op) -> Var:

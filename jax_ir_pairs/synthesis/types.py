@@ -99,11 +99,11 @@ def input_bounds(dtype: str) -> Bounds:
 
 
 def leaves(tree: Tree) -> list[Aval]:
-    """Gives the avals of a tree, in order."""
+    """Gives the avals of a tree in JAX's order, which sorts the keys of a dict."""
     if isinstance(tree, Aval):
         return [tree]
     if isinstance(tree, Record):
-        return [leaf for _, item in tree.items for leaf in leaves(item)]
+        return [leaf for _, item in sorted(tree.items) for leaf in leaves(item)]
     return [] if isinstance(tree, Pullback) else [leaf for item in tree for leaf in leaves(item)]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.interpreter import UNREGISTERED, search_path
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -23,23 +24,28 @@ def datasets_4() -> None:
 
 @pytest.fixture
 def python(tmp_path: Path) -> Callable[..., str]:
-    """Gives a function that runs code in a home of its own and gives what it prints."""
+    """Gives a function that runs code in a home of its own and gives what it prints.
+
+    Without another `executable` it runs in this environment, as if it were not registered.
+    """
 
     def run(
         code: str,
         *arguments: str,
         folder: Path = ROOT,
-        executable: str = sys.executable,
+        executable: str | None = None,
         **environment: str,
     ) -> str:
-        ours = {
+        command = UNREGISTERED if executable is None else [executable]
+        ours = {} if executable is not None else search_path()
+        ours |= {
             "HF_HOME": str(tmp_path / "home"),
             "HF_UPDATE_DOWNLOAD_COUNTS": "0",
             "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
             "JAX_IR_PAIRS_CACHE": str(tmp_path / "home" / "plans"),
         }
         done = subprocess.run(
-            [executable, "-c", code, *arguments],
+            [*command, "-c", code, *arguments],
             cwd=folder,
             env=os.environ | ours | environment,
             stdin=subprocess.DEVNULL,

@@ -158,8 +158,8 @@ def _cond(scope: Scope, budget: int, mix: Mix) -> None:
     roles = scope.stream.choice(
         (("true_fn", "false_fn"), ("on_true", "on_false"), ("grow", "shrink"))
     )
-    first, value = _branch(scope, operands, None, budget // 2, mix, roles[0])
-    second, other = _branch(scope, operands, value.aval, budget // 2, mix, roles[1])
+    first, value = _branch(scope, operands, None, budget * 2 // 3, mix, roles[0])
+    second, other = _branch(scope, operands, value.aval, budget // 3, mix, roles[1])
     out = Var(value.aval, _either(value, other))
     scope.bind("cond", (pred, first, second, *operands), {}, out)
 
@@ -170,7 +170,7 @@ def _switch(scope: Scope, budget: int, mix: Mix) -> None:
     if index is None:
         index = scope.input(I32, scope.stream.choice(("mode", "index", "which")), (0, 2))
     count = scope.stream.integer(2, 4)
-    first, value = _branch(scope, operands, None, budget // count, mix, "branch0")
+    first, value = _branch(scope, operands, None, budget // 2, mix, "branch0")
     branches, low, high = [first], *value.bounds
     for number in range(1, count):
         branch, other = _branch(

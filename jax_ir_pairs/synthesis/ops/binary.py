@@ -52,7 +52,7 @@ BINARY = (
     binary("maximum", NUMBERS, spread, "jnp.maximum({0}, {1})", literals=0.4, weight=1.5),
     binary("minimum", NUMBERS, spread, "jnp.minimum({0}, {1})", literals=0.4, weight=1.5),
     binary("power", FLOATS, _corners(lambda a, b: a**b), "{0} ** {1}", "jnp.power({0}, {1})",
-           needs=((0.05, 50.0), (-3.0, 3.0)), literals=0.0, weight=0.7),
+           needs=((0.05, 50.0), (-3.0, 3.0)), literals=0.5, weight=0.7),
     binary("arctan2", FLOATS, lambda x, y: (-3.2, 3.2), "jnp.arctan2({0}, {1})",
            needs=(ANYTHING, (0.05, math.inf)), weight=0.4),
     binary("hypot", FLOATS, lambda x, y: (0.0, math.hypot(widest(*x), widest(*y))),

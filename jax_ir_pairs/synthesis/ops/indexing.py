@@ -128,7 +128,10 @@ def _indices(scope: Scope, rank: int) -> Var:
 def _draw_take(scope: Scope) -> Drawn:
     if (x := scope.pick(where=lambda v: 0 < v.aval.rank < 4 and v.aval.size < 1024)) is None:
         return None
-    return (x, _indices(scope, 1)), {"axis": scope.stream.choice((0, -1))}
+    indices, axis = _indices(scope, 1), scope.stream.choice((0, -1))
+    # Out of bounds, take fills with NaN unless told to clip.
+    inside = indices.bounds[0] >= 0 and indices.bounds[1] < x.aval.shape[axis]
+    return (x, indices), {"axis": axis, **({} if inside else {"mode": "clip"})}
 
 
 def _infer_gather(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
@@ -154,7 +157,8 @@ def _infer_take_along(operands: Sequence[Any], params: Mapping[str, Any]) -> tup
 def _draw_take_along(scope: Scope) -> Drawn:
     if (x := scope.pick(FLOATS, where=lambda v: v.aval.rank > 0)) is None:
         return None
-    order = scope.pick(("i32",), where=lambda v: v.aval.shape == x.aval.shape)
+    inside = (0, x.aval.shape[-1] - 1)
+    order = scope.pick(("i32",), needs=inside, where=lambda v: v.aval.shape == x.aval.shape)
     return (x, order or scope.let("argsort", x, axis=-1)), {"axis": -1}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Operand
 from jax_ir_pairs.synthesis.op import Draw, IllTyped, Infer, Op, spell
+from jax_ir_pairs.synthesis.ops.rows import guarded
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import (
     ALL,
@@ -68,7 +69,7 @@ def _reduce(
             raise IllTyped(name) from None
 
     def draw(scope: Scope) -> tuple[tuple[Operand, ...], dict[str, Any]] | None:
-        if (x := scope.pick(dtypes, needs=needs, where=lambda v: v.aval.rank > 0)) is None:
+        if (x := guarded(scope, dtypes, needs)) is None or not x.aval.rank:
             return None
         params: dict[str, Any] = {}
         rank = x.aval.rank
@@ -147,7 +148,7 @@ def _along_infer(name: str, dtypes: Sequence[str], rule: Rule) -> Infer:
 
 def _along_draw(dtypes: Sequence[str], needs: Bounds, negative: bool) -> Draw:
     def draw(scope: Scope) -> tuple[tuple[Operand, ...], dict[str, Any]] | None:
-        if (x := scope.pick(dtypes, needs=needs, where=lambda v: v.aval.rank > 0)) is None:
+        if (x := guarded(scope, dtypes, needs)) is None or not x.aval.rank:
             return None
         axis = draw_axis(scope, x.aval.rank)
         return (x,), {"axis": axis if negative else axis % x.aval.rank}

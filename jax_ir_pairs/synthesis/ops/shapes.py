@@ -280,6 +280,7 @@ OPS = (
     Op("pad", "shape", spell("jnp.pad({0}, {pad_width}{kw})"), _infer_pad, _draw_pad),
     Op("tril", "shape", spell("jnp.tril({0})"), _infer_triangle, _draw_rank(2, 4), 0.5),
     Op("triu", "shape", spell("jnp.triu({0})"), _infer_triangle, _draw_rank(2, 4), 0.4),
-    Op("diagonal", "shape", spell("jnp.diagonal({0})", "jnp.diag({0})"), _infer_diagonal,
+    Op("diag", "shape", spell("jnp.diag({0})"), _infer_diagonal, _draw_rank(2, 2), 0.4),
+    Op("diagonal", "shape", spell("jnp.diagonal({0})"), _infer_diagonal,
        _draw_rank(2, 2), 0.5),
 )  # fmt: skip

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jax_ir_pairs.errors import UsageError
+from jax_ir_pairs.inspect.parquet_files import find_config
+
+
+def touch(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).touch()
+
+
+def test_shards_are_found_in_order_by_split(tmp_path: Path) -> None:
+    names = ["train-00001-of-00002.parquet", "train-00000-of-00002.parquet"]
+    touch(tmp_path / "one", *names, "test-00000-of-00001.parquet", "manifest.json", "mine.parquet")
+    found = find_config(tmp_path)
+    assert found.name == "one"
+    assert list(found.shards) == ["train", "test"]
+    assert [path.name for path in found.of_split("train")] == sorted(names)
+    with pytest.raises(UsageError, match="no split 'validation'; there is train, test"):
+        found.of_split("validation")
+
+
+def test_the_folder_of_one_config_will_do(tmp_path: Path) -> None:
+    touch(tmp_path / "one", "train-00000-of-00001.parquet")
+    assert find_config(tmp_path / "one") == find_config(tmp_path, "one")
+
+
+def test_one_of_several_has_to_be_chosen(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        touch(tmp_path / name, "train-00000-of-00001.parquet")
+    assert find_config(tmp_path, "two").folder == tmp_path / "two"
+    with pytest.raises(UsageError, match="choose one of its configs with --config: one, two"):
+        find_config(tmp_path)
+    with pytest.raises(UsageError, match="no config 'three'; there is one, two"):
+        find_config(tmp_path, "three")
+
+
+def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there are no shards in it"):
+        find_config(tmp_path)
+    with pytest.raises(UsageError, match="There is no folder"):
+        find_config(tmp_path / "nothing")
