@@ -54,7 +54,7 @@ def _speed(report: BuildReport, tally: Tally, workers: int) -> str:
         return ""
     speed = tally.made / report.seconds
     at_work = min(workers, report.shards_built)
-    if at_work == 1:
+    if at_work <= 1:
         return f", {speed:.1f} rows/s with 1 worker"
     return f", {speed:.1f} rows/s, {speed / at_work:.1f} for each of {at_work} workers"
 

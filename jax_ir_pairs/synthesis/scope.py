@@ -87,7 +87,7 @@ class Scope:
             bounds = input_bounds(type.dtype) if isinstance(type, Aval) else ANYTHING
         var = Var(type, bounds, role)
         root.params.append(var)
-        for scope in {root, self}:
+        for scope in dict.fromkeys((root, self)):
             if isinstance(type, Aval):
                 scope.values.append(var)
                 scope.unused[var] = None
@@ -163,7 +163,7 @@ class Scope:
         root = self._root()
         before = [
             (scope, len(scope.body), list(scope.values), dict(scope.unused), list(scope.params))
-            for scope in {root, self}
+            for scope in dict.fromkeys((root, self))
         ]
         try:
             grow()

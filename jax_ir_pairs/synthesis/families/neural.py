@@ -160,7 +160,8 @@ def _update(scope: Scope, leaf: Aval, role: str, formula: str, *names: str) -> F
         result = body.let("add", body.let("mul", params[0], Literal(beta)), new)
     else:
         root = Var(leaf, (0.0, 4.0))
-        body.bind("sqrt", (params[2],), {}, root)
+        # A second moment is never negative, but an ordinary input in its place is.
+        body.bind("sqrt", (body.let("maximum", params[2], Literal(0.0)),), {}, root)
         step = Var(leaf, (-50.0, 50.0))
         body.bind("div", (params[1], body.let("add", root, Literal(1e-8))), {}, step)
         result = body.let("sub", params[0], body.let("mul", step, rate))

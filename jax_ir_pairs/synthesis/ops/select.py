@@ -61,6 +61,8 @@ def _draw_clip(scope: Scope) -> tuple[tuple[Operand, ...], dict[str, Any]] | Non
         return None
     edge = scope.stream.choice((1, 2, 3, 5))
     number: float = float(edge) if x.aval.dtype in FLOATS else edge
+    if x.bounds[0] >= -number and x.bounds[1] <= number:
+        return None
     return (x,), {"low": -number if scope.stream.chance(0.7) else number * 0, "high": number}
 
 
