@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from jax_ir_pairs.config import Recipe
 from jax_ir_pairs.synthesis.canonical import hashes
 from jax_ir_pairs.synthesis.families import family
-from jax_ir_pairs.synthesis.graph import Function, Result, Transformed, functions_in, walk
+from jax_ir_pairs.synthesis.graph import Function, Result, Transformed, Var, functions_in, walk
 from jax_ir_pairs.synthesis.growth import Mix, results
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.program import Program
@@ -22,6 +22,8 @@ _SIDES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 _DTYPES = ("f32", "bf16", "f16", "i32", "i16", "i8", "u8", "u32", "bool")
 _DTYPE_WEIGHTS = (75.0, 7.0, 5.0, 7.0, 1.0, 1.0, 1.5, 1.0, 0.5)
 _NAMES = ("f", "fn", "compute", "forward", "run", "main", "apply", "model", "process", "step")
+_TRIES = 8
+"""How often the first family may draw what does not fit before another one has to do."""
 _TRANSFORM_OPS = frozenset({"jvp", "vjp", "linearize"})
 
 
@@ -84,23 +86,29 @@ def draw(recipe: Recipe, seed: int) -> Draft:
 
     scope = Scope(stream, TABLE, sides=tuple(stream.sample(_SIDES, 3)))
     scope.dtype = stream.weighted(_DTYPES, _DTYPE_WEIGHTS)
-    share = min(budget, round(budget * stream.uniform(0.5, 1.0)), 40)
-    current = primary
+    share = max(2, min(budget, round(budget * stream.uniform(0.5, 1.0)), 40))
+    for _ in range(_TRIES):
+        if scope.attempt(partial(primary.grow, scope, share, mix)) and results(scope):
+            break
+    first = {var for call in scope.body for var in call.outs_flat()}
+    budget -= share
     while budget > 0:
-        share = min(budget, max(2, share))
-        scope.attempt(partial(current.grow, scope, share, mix))
-        budget -= share
         share = min(budget, stream.integer(3, 40))
-        current = mix.family(stream)
-    return Draft(
-        scope.close("entry", _result(scope)), stream.choice(_NAMES), primary.name,
-        Stream("style", seed),
-    )  # fmt: skip
+        scope.attempt(partial(mix.family(stream).grow, scope, share, mix))
+        budget -= share
+    entry = scope.close("entry", _result(scope, first))
+    return Draft(entry, stream.choice(_NAMES), primary.name, Stream("style", seed))
 
 
-def _result(scope: Scope) -> Result:
-    """Gives what the entry point returns: the latest values that nothing uses, four at most."""
+def _result(scope: Scope, first: set[Var]) -> Result:
+    """Gives what the entry point returns: values that nothing uses, the latest and four at most.
+
+    Half of the places are for what the first family made, which the program is labelled with.
+    """
     if not results(scope):
         scope.let("tanh", scope.input(Aval("f32", (scope.side(),)), "x"))
-    roots = tuple(results(scope)[-4:])
+    made = results(scope)
+    kept = dict.fromkeys([v for v in made if v in first][-2:])
+    kept |= dict.fromkeys(made[-(4 - len(kept)) :])
+    roots = tuple(var for var in made if var in kept)
     return roots[0] if len(roots) == 1 else roots
