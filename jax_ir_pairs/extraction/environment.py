@@ -24,12 +24,12 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "JAX_ENABLE_COMPILATION_CACHE": "false",
         "JAX_ENABLE_X64": "false",
         "JAX_PLATFORMS": "cpu",
-        # XLA partitions large fusions over its threads and writes their number, which is at most
-        # that of the cores, into the optimized module: only one is the same on every machine.
-        # Several host devices would bring a thread each, and so need another way.
+        # XLA partitions large fusions over its threads and over the cores, and writes both into
+        # the optimized module: the threads are those of the devices, and each compilation sees
+        # one core.
         "NPROC": "1",
         "PYTHONHASHSEED": "0",
-        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_force_host_platform_device_count=8",
     }
 )
 """The variables that can decide a byte of a row."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -25,7 +28,7 @@ STAGES = ("trace", "lower", "texts", "compile", "analysis")
 FILE_NAME = "program.py"
 """The file that a program's source claims to come from, on every machine."""
 
-_AVAL = re.compile(r"(bool|(bf|[cfiu])(\d\w*))\[([\d,]*)\]")
+_AVAL = re.compile(r"(bool|key<fry>|(bf|[cfiu])(\d\w*))\[([\d,]*)\]")
 _KINDS = {"bf": "bfloat", "c": "complex", "f": "float", "i": "int", "u": "uint"}
 
 
@@ -38,6 +41,7 @@ def extract(
     """
     # What a process traced before can show in the modules of what it traces next.
     jax.clear_caches()
+    jax.config.update("jax_enable_x64", False)
     with _rejecting("trace-error"):
         function = load(python, entry_point)
         traced = function.trace(*abstract_arguments(inputs))
@@ -52,7 +56,8 @@ def extract(
         hlo_text = hlo_module.unoptimized_text(hlo)
         num_ops = num_stablehlo_ops(lowered.compiler_ir("stablehlo"))
         lap("texts")
-        compiled = lowered.compile(compiler_options=dict(COMPILER_OPTIONS))
+        with _on_one_core():
+            compiled = lowered.compile(compiler_options=dict(COMPILER_OPTIONS))
         lap("compile")
         optimized = hlo_module.optimized_module(compiled)
         cost = _cost(compiled)
@@ -96,10 +101,11 @@ def _abstract_value(aval: str) -> jax.ShapeDtypeStruct:
     if (match := _AVAL.fullmatch(aval)) is None:
         raise ValueError(f"{aval!r} is no aval; one looks like 'f32[8,16]'")
     name, kind, bits, shape = match.groups()
+    sides = tuple(int(n) for n in shape.split(",") if n)
+    if name == "key<fry>":
+        return jax.ShapeDtypeStruct(sides, jax.random.key(0).dtype)
     dtype = f"{_KINDS[kind]}{bits}" if kind else name
-    return jax.ShapeDtypeStruct(
-        tuple(int(n) for n in shape.split(",") if n), jax.numpy.dtype(dtype)
-    )
+    return jax.ShapeDtypeStruct(sides, jax.numpy.dtype(dtype))
 
 
 @contextmanager
@@ -109,6 +115,26 @@ def _rejecting(reason: Reason) -> Iterator[None]:
     except BaseException as error:  # a program may raise SystemExit too
         exhausted = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
         raise Rejected("out-of-memory" if exhausted else reason, _describe(error)) from error
+
+
+@contextmanager
+def _on_one_core() -> Iterator[None]:
+    """Lets XLA see one core, since it partitions large fusions over the cores and writes it down.
+
+    The core is the one that this thread is on, so that processes side by side keep their own.
+    Elsewhere than on Linux nothing is done.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    status = Path("/proc/thread-self/stat").read_text()
+    core = int(status.rpartition(")")[2].split()[36])
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _describe(error: BaseException) -> str:

@@ -11,13 +11,14 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from jax_ir_pairs.synthesis.graph import Call, Function, Literal, Transformed, Var
+from jax_ir_pairs.synthesis.graph import Call, Defined, Function, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.types import Record
 
 
 class _Walk:
     def __init__(self) -> None:
         self.numbers: dict[Var, int] = {}
+        self.blocks: dict[Defined, int] = {}
         self.canonical: list[str] = []
         self.structure: list[str] = []
 
@@ -49,8 +50,12 @@ class _Walk:
             self.params(item.params)
             self.operand(item.function)
             self.both(">")
+        elif isinstance(item, Defined):
+            self.block(item)
         elif isinstance(item, Record):
             self.both("{")
+            if item.cls is not None:
+                self.block(item.cls)
             for key, part in item.items:
                 self.canonical.append(key)
                 self.operand(part)
@@ -60,6 +65,21 @@ class _Walk:
             for part in item:
                 self.operand(part)
             self.both(")")
+
+    def block(self, block: Defined) -> None:
+        if block in self.blocks:
+            self.both(f" @{self.blocks[block]}")
+            return
+        self.blocks[block] = len(self.blocks)
+        self.both(f" [{block.template}")
+        self.params(block.params)
+        for other in block.uses:
+            self.block(other)
+        if block.me is not None:
+            self.bind(block.me)
+        for function in block.functions:
+            self.function(function)
+        self.both("]")
 
     def params(self, params: Mapping[str, Any]) -> None:
         for key, value in params.items():
@@ -87,9 +107,10 @@ def _type(var: Var) -> str:
     return str(var.type)
 
 
-def hashes(entry: Function) -> tuple[str, str]:
+def hashes(entry: Function, *, x64: bool = False) -> tuple[str, str]:
     """Gives the canonical hash and the structure hash of a program, 16 hex digits each."""
     walk = _Walk()
+    walk.canonical.append(f"x64={x64}")
     walk.function(entry)
     canonical, structure = (
         hashlib.blake2b("".join(parts).encode(), digest_size=8).hexdigest()

@@ -16,11 +16,14 @@ from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import Aval, to_json
+from jax_ir_pairs.synthesis.types import WIDE, Aval, to_json
 
 _SIDES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64)
-_DTYPES = ("f32", "bf16", "f16", "i32", "i16", "i8", "u8", "u32", "bool")
-_DTYPE_WEIGHTS = (75.0, 7.0, 5.0, 7.0, 1.0, 1.0, 1.5, 1.0, 0.5)
+_DTYPES = (
+    ("f32", 68.0), ("bf16", 7.0), ("f16", 4.0), ("f64", 6.0), ("i32", 6.0), ("i16", 1.0),
+    ("i8", 1.0), ("i64", 1.0), ("u8", 1.5), ("u16", 0.8), ("u32", 1.0), ("u64", 0.6), ("bool", 0.8),
+    ("c64", 2.5), ("c128", 1.0),
+)  # fmt: skip
 _NAMES = ("f", "fn", "compute", "forward", "run", "main", "apply", "model", "process", "step")
 _TRIES = 8
 """How often the first family may draw what does not fit before another one has to do."""
@@ -35,10 +38,11 @@ class Draft:
     name: str
     family: str
     style: Stream
+    x64: bool = False
 
     @cached_property
     def _hashes(self) -> tuple[str, str]:
-        return hashes(self.entry)
+        return hashes(self.entry, x64=self.x64)
 
     @property
     def canonical_hash(self) -> str:
@@ -64,7 +68,7 @@ class Draft:
 
     def program(self) -> Program:
         """Gives the program as source."""
-        source, parameters = render(self.entry, self.name, self.style)
+        source, parameters = render(self.entry, self.name, self.style, x64=self.x64)
         types = [var.type for var in self.entry.params]
         inputs = to_json(list(zip(parameters, types, strict=True)))
         return Program(
@@ -78,26 +82,27 @@ def draw(recipe: Recipe, seed: int) -> Draft:
     names = [name for name, weight in sorted(recipe.families.items()) if weight > 0]
     families = [family(name) for name in names]
     weights = [recipe.families[name] for name in names]
-    mix = Mix.of(stream, families, weights)
+    mix = Mix(stream, families, weights)
     primary = stream.weighted(families, weights)
     size = recipe.size
     drawn = round(math.exp(math.log(size.median) + size.sigma * stream.normal()))
     budget = max(2, min(size.largest, drawn))
 
     scope = Scope(stream, TABLE, sides=tuple(stream.sample(_SIDES, 3)))
-    scope.dtype = stream.weighted(_DTYPES, _DTYPE_WEIGHTS)
+    scope.dtype = stream.weighted([name for name, _ in _DTYPES], [share for _, share in _DTYPES])
+    scope.x64 = scope.dtype in WIDE
     share = max(2, min(budget, round(budget * stream.uniform(0.5, 1.0)), 40))
     for _ in range(_TRIES):
         if scope.attempt(partial(primary.grow, scope, share, mix)) and results(scope):
             break
-    first = {var for call in scope.body for var in call.outs_flat()}
+    first = {var for call in scope.body for var in call.outs_flat}
     budget -= share
     while budget > 0:
         share = min(budget, stream.integer(3, 40))
         scope.attempt(partial(mix.family(stream).grow, scope, share, mix))
         budget -= share
     entry = scope.close("entry", _result(scope, first))
-    return Draft(entry, stream.choice(_NAMES), primary.name, Stream("style", seed))
+    return Draft(entry, stream.choice(_NAMES), primary.name, Stream("style", seed), scope.x64)
 
 
 def _result(scope: Scope, first: set[Var]) -> Result:

@@ -6,7 +6,7 @@ so that a scan, a cond or a vmap is a call like any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,6 +38,13 @@ class Literal:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A parameter whose source is given: `P("data", None)`, `jnp.float32`."""
+
+    text: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
     """A function of the source: a helper, a loop body, a loss, or the entry point."""
@@ -47,20 +54,21 @@ class Function:
     body: tuple[Call, ...]
     result: Result
     doc: str = ""
+    free_vars: tuple[Var, ...] = field(init=False)
+    """The variables that the body takes from outside, in order of first use."""
 
-    def free_vars(self) -> dict[Var, None]:
-        """Gives the variables that the body takes from outside, in order of first use."""
-        bound = set(self.params)
+    def __post_init__(self) -> None:
+        bound = set(vars_in(self.params))
         free: dict[Var, None] = {}
         for call in self.body:
-            for var in call.used_vars():
+            for var in call.used_vars:
                 if var not in bound:
                     free[var] = None
-            bound.update(call.outs_flat())
+            bound.update(call.outs_flat)
         for var in vars_in(self.result):
             if var not in bound:
                 free[var] = None
-        return free
+        object.__setattr__(self, "free_vars", tuple(free))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,9 +80,32 @@ class Transformed:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-Callee: TypeAlias = Function | Transformed
+@dataclass(frozen=True, slots=True, eq=False)
+class Defined:
+    """A block of the module that defines a name: a function with rules, a class, a mesh.
+
+    In the template `{name}` is the name, `{f0}`, `{f1}` those of the functions, `{key}` a
+    parameter, and a line `{def0}` the whole definition of the first function, which takes the name
+    itself where the template has no `{f0}`. The functions see nothing but `me`, which stands for
+    the name inside them.
+    """
+
+    role: str
+    template: str
+    functions: tuple[Function, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    me: Var | None = None
+    uses: tuple[Defined, ...] = ()
+    """Blocks whose names the template mentions, as `{u0}`, `{u1}`."""
+
+    def __post_init__(self) -> None:
+        for function in self.functions:
+            assert set(function.free_vars) <= {self.me}, function.role
+
+
+Callee: TypeAlias = Function | Transformed | Defined
 Result: TypeAlias = "Var | Literal | Record | tuple[Result, ...]"
-Operand: TypeAlias = "Var | Literal | Function | Transformed | Record | tuple[Operand, ...]"
+Operand: TypeAlias = "Var | Literal | Callee | Record | tuple[Operand, ...]"
 Outs: TypeAlias = "Var | tuple[Outs, ...]"
 
 
@@ -86,31 +117,29 @@ class Call:
     operands: tuple[Operand, ...]
     params: Mapping[str, Any]
     outs: Outs
+    used_vars: tuple[Var, ...] = field(init=False)
+    """The variables that the operands mention, those free in function operands too."""
+    outs_flat: tuple[Var, ...] = field(init=False)
+    """The variables that the call binds."""
 
-    def outs_flat(self) -> Iterator[Var]:
-        """Gives the variables that the call binds."""
-        return vars_in(self.outs)
-
-    def used_vars(self) -> Iterator[Var]:
-        """Gives the variables that the operands mention, those free in function operands too."""
-        for operand in self.operands:
-            yield from vars_in(operand)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "used_vars", tuple(vars_in(self.operands)))
+        object.__setattr__(self, "outs_flat", tuple(vars_in(self.outs)))
 
 
-def vars_in(item: Any) -> Iterator[Var]:
+def vars_in(item: Any) -> Iterable[Var]:
     """Gives the variables in an operand, a result or a pattern, with repetition, in order."""
     if isinstance(item, Var):
-        yield item
-    elif isinstance(item, tuple):
-        for part in item:
-            yield from vars_in(part)
-    elif isinstance(item, Record):
-        for _, part in item.items:
-            yield from vars_in(part)
-    elif isinstance(item, Function):
-        yield from item.free_vars()
-    elif isinstance(item, Transformed):
-        yield from vars_in(item.function)
+        return (item,)
+    if isinstance(item, tuple):
+        return [var for part in item for var in vars_in(part)]
+    if isinstance(item, Record):
+        return [var for _, part in item.items for var in vars_in(part)]
+    if isinstance(item, Function):
+        return item.free_vars
+    if isinstance(item, Transformed):
+        return vars_in(item.function)
+    return ()
 
 
 def functions_in(item: Any) -> Iterator[Callee]:
@@ -118,6 +147,9 @@ def functions_in(item: Any) -> Iterator[Callee]:
     if isinstance(item, Transformed):
         yield item
         yield from functions_in(item.function)
+    elif isinstance(item, Defined):
+        yield item
+        yield from item.functions
     elif isinstance(item, Function):
         yield item
     elif isinstance(item, tuple):
@@ -125,7 +157,7 @@ def functions_in(item: Any) -> Iterator[Callee]:
             yield from functions_in(part)
 
 
-def innermost(callee: Callee) -> Function:
+def innermost(callee: Callee) -> Function | Defined:
     """Gives the function under all transformations."""
     while isinstance(callee, Transformed):
         callee = callee.function

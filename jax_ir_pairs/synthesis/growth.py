@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -12,7 +13,7 @@ from jax_ir_pairs.synthesis.op import IllTyped, Op
 from jax_ir_pairs.synthesis.ops import GROUPS
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import FLOATS, Aval, Bounds
+from jax_ir_pairs.synthesis.types import COMPLEX, FLOATS, KEY, TINY, Aval, Bounds
 
 Grow: TypeAlias = "Callable[[Scope, int, Mix], None]"
 
@@ -38,48 +39,39 @@ GROUP_WEIGHTS: Mapping[str, float] = {
     "indexing": 2.0,
     "creation": 0.3,
     "contraction": 2.0,
+    "complex": 0.5,
 }
-_SWARM = (0.0, 0.3, 1.0, 1.0, 3.0)
+_OTHER_GROUP = 0.8
+_SWARM = (0.0, 0.1, 1 / 3, 1 / 3, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
 class Mix:
     """What one program is drawn from: a random emphasis of the op table, and of the families.
 
     Each program mutes some ops and stresses others, so that rare ones meet (swarm testing,
-    Groce et al., ISSTA 2012).
+    Groce et al., ISSTA 2012). The emphasis of an op is drawn when it first comes up.
     """
 
-    families: tuple[Family, ...]
-    weights: tuple[float, ...]
-    ops: tuple[Op, ...]
-    totals: tuple[float, ...]
-
-    @classmethod
-    def of(cls, stream: Stream, families: Sequence[Family], weights: Sequence[float]) -> Mix:
-        """Gives the mix of one program."""
-        ops: list[Op] = []
-        heights: list[float] = []
-        for group, rows in GROUPS.items():
-            share = GROUP_WEIGHTS[group] * stream.choice((0.3, 1.0, 1.0, 2.0))
-            total = sum(op.weight for op in rows)
-            for op in rows:
-                if weight := op.weight * stream.choice(_SWARM):
-                    ops.append(op)
-                    heights.append(share * weight / total)
-        return cls(tuple(families), tuple(weights), tuple(ops), tuple(accumulate(heights)))
+    def __init__(
+        self, stream: Stream, families: Sequence[Family], weights: Sequence[float]
+    ) -> None:
+        self.families = tuple(families)
+        self.weights = tuple(weights)
+        self._groups = tuple(
+            accumulate(weight * stream.choice((0.3, 1.0, 1.0, 2.0)) for weight in _GROUP_HEIGHTS)
+        )
+        self._emphasis: dict[Op, float] = {}
 
     def op(self, stream: Stream) -> Op:
         """Gives one op."""
-        mark = stream.uniform(0.0, self.totals[-1])
-        low, high = 0, len(self.totals) - 1
-        while low < high:
-            middle = (low + high) // 2
-            if mark < self.totals[middle]:
-                high = middle
-            else:
-                low = middle + 1
-        return self.ops[low]
+        while True:
+            ops, totals = _ROWS[_at(self._groups, stream)]
+            op = ops[_at(totals, stream)]
+            emphasis = self._emphasis.get(op)
+            if emphasis is None:
+                emphasis = self._emphasis[op] = stream.choice(_SWARM)
+            if stream.chance(emphasis):
+                return op
 
     def family(self, stream: Stream) -> Family:
         """Gives one family."""
@@ -92,6 +84,14 @@ class Mix:
             if scope.attempt(lambda: family.grow(scope, budget, self)):
                 return
         grow_ops(scope, budget, self)
+
+
+def _at(totals: Sequence[float], stream: Stream) -> int:
+    return bisect(totals, stream.uniform(0.0, totals[-1]), hi=len(totals) - 1)
+
+
+_ROWS = tuple((ops, tuple(accumulate(op.weight for op in ops))) for ops in GROUPS.values())
+_GROUP_HEIGHTS = tuple(GROUP_WEIGHTS.get(group, _OTHER_GROUP) for group in GROUPS)
 
 
 def grow_ops(scope: Scope, budget: int, mix: Mix) -> None:
@@ -110,6 +110,31 @@ def grow_ops(scope: Scope, budget: int, mix: Mix) -> None:
             continue
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One construct of a family."""
+
+    grow: Grow
+    weight: float = 1.0
+    reverse: bool = True
+    """Whether reverse-mode differentiation goes through it."""
+
+
+def one_of(*forms: Form) -> Grow:
+    """Gives the `grow` of a family that adds some ops, one of these forms, and some more ops."""
+
+    def grow(scope: Scope, budget: int, mix: Mix) -> None:
+        stream = scope.stream
+        before = stream.integer(0, max(1, budget // 4))
+        grow_ops(scope, before, mix)
+        fit = [form for form in forms if form.reverse or not scope.reverse]
+        form = stream.weighted(fit, [form.weight for form in fit])
+        form.grow(scope, max(2, budget - before - 2), mix)
+        grow_ops(scope, stream.integer(0, max(1, budget // 5)), mix)
+
+    return grow
+
+
 def draw_aval(scope: Scope, rank: int | None = None) -> Aval:
     """Gives the aval of a new input, in the dtype and the sides that this program prefers."""
     stream = scope.stream
@@ -125,34 +150,55 @@ def float_value(scope: Scope, rank: int | None = None) -> Var:
         return var
     aval = draw_aval(scope, rank)
     if aval.dtype not in FLOATS:
-        aval = Aval("f32", aval.shape)
+        aval = Aval(scope.float_dtype, aval.shape)
     return scope.input(aval, scope.stream.choice(("x", "y", "z", "inputs")))
+
+
+def as_real(scope: Scope, value: Var) -> Var:
+    """Gives a value that plain ops take: the real part or magnitude, or a wider format."""
+    if value.aval.dtype in COMPLEX:
+        return scope.let(scope.stream.choice(("real", "magnitude", "imag")), value)
+    if value.aval.dtype in TINY:
+        return scope.let("astype", value, dtype="i32" if value.aval.dtype[0] in "iu" else "f32")
+    return value
+
+
+def cast(scope: Scope, value: Var, dtype: str) -> Var:
+    """Gives the value in another dtype, or itself."""
+    if value.aval.dtype == dtype:
+        return value
+    if dtype not in COMPLEX:
+        value = as_real(scope, value)
+    return value if value.aval.dtype == dtype else scope.let("astype", value, dtype=dtype)
+
+
+def _average(scope: Scope, value: Var) -> Var:
+    dtype = value.aval.dtype
+    if dtype == "bool":
+        return scope.let("any", value)
+    return scope.let("mean" if dtype in (*FLOATS, *COMPLEX) else "max", value)
 
 
 def conform(scope: Scope, value: Var, aval: Aval) -> Var:
     """Gives `value` brought to an aval: cast, reduced, reshaped or broadcast."""
-    if value.aval.dtype != aval.dtype:
-        value = scope.let("astype", value, dtype=aval.dtype)
+    value = cast(scope, value, aval.dtype)
     if value.aval.shape == aval.shape:
         return value
     if value.aval.size == aval.size and aval.rank:
         return scope.let("reshape", value, shape=aval.shape)
     if value.aval.rank:
-        value = scope.let("mean" if aval.dtype in FLOATS else "max", value)
+        value = _average(scope, value)
     return scope.let("broadcast_to", value, shape=aval.shape) if aval.rank else value
 
 
 def absorb(scope: Scope, into: Var, value: Var) -> Var:
     """Gives a value of the aval of `into` that depends on both."""
-    if value.aval.dtype != into.aval.dtype:
-        value = scope.let("astype", value, dtype=into.aval.dtype)
+    value = cast(scope, value, into.aval.dtype)
     if value.aval.shape != into.aval.shape and value.aval.rank:
         if value.aval.size == into.aval.size:
             value = scope.let("reshape", value, shape=into.aval.shape)
-        elif value.aval.dtype in (*FLOATS, "i32"):
-            value = scope.let("mean" if value.aval.dtype in FLOATS else "max", value)
         else:
-            value = scope.let("any" if value.aval.dtype == "bool" else "max", value)
+            value = _average(scope, value)
     if into.aval.dtype == "bool":
         return scope.let("logical_xor", into, value)
     try:
@@ -165,8 +211,8 @@ def use_all(scope: Scope, value: Var, params: Sequence[Var]) -> Var:
     """Gives a value of the same aval that depends on each of the parameters."""
     needed = {value}
     for call in reversed(scope.body):
-        if any(var in needed for var in call.outs_flat()):
-            needed.update(call.used_vars())
+        if any(var in needed for var in call.outs_flat):
+            needed.update(call.used_vars)
     for param in params:
         if param not in needed:
             value = absorb(scope, value, param)
@@ -186,28 +232,27 @@ def within(scope: Scope, value: Var, bounds: Bounds) -> Var:
 
 def results(scope: Scope) -> list[Var]:
     """Gives what the calls of the scope have made and nothing uses yet: arrays and trees."""
-    made = {var for call in scope.body for var in call.outs_flat()}
+    made = {var for call in scope.body for var in call.outs_flat}
     return [var for var in scope.unused if var in made]
 
 
 def leaves(scope: Scope, most: int) -> list[Var]:
     """Gives the latest arrays of `results`, at most `most`, or the latest value if none is."""
-    arrays = [var for var in results(scope) if isinstance(var.type, Aval)]
-    return arrays[-most:] if arrays else scope.values[-1:]
+    arrays = [v for v in results(scope) if isinstance(v.type, Aval) and v.type.dtype not in KEY]
+    return arrays[-most:] or [v for v in scope.values if v.aval.dtype not in KEY][-1:]
 
 
 def scalar(scope: Scope) -> Var:
     """Gives a floating scalar that depends on what the scope has made: a loss or an energy."""
     total: Var | None = None
     for leaf in leaves(scope, 3):
-        value = leaf
+        value = as_real(scope, leaf)
         if value.aval.dtype not in FLOATS:
-            value = scope.let("astype", value, dtype="f32")
+            value = cast(scope, value, scope.float_dtype)
         if value.aval.rank:
             name = scope.stream.choice(("mean", "sum", "mean"))
             value = try_let(scope, name, value) or scope.let("mean", value)
-        if value.aval.dtype != "f32":
-            value = scope.let("astype", value, dtype="f32")
+        value = cast(scope, value, scope.float_dtype)
         total = value if total is None else scope.let("add", total, value)
     assert total is not None
     if scope.stream.chance(0.15):

@@ -61,10 +61,12 @@ def activation(scope: Scope, x: Var) -> Var:
 def linear(scope: Scope, weights: Weights, x: Var, units: int, name: str = "w") -> Var:
     """Gives `x @ w + b`, with or without the bias."""
     inside = x.aval.shape[-1]
-    y = scope.let("matmul", calm(scope, x), weights.new(name, Aval("f32", (inside, units))))
+    y = scope.let(
+        "matmul", calm(scope, x), weights.new(name, Aval(scope.float_dtype, (inside, units)))
+    )
     if scope.stream.chance(0.75):
         bias = "b" + name.removeprefix("w")
-        y = scope.let("add", y, weights.new(bias, Aval("f32", (units,))))
+        y = scope.let("add", y, weights.new(bias, Aval(scope.float_dtype, (units,))))
     return y
 
 
@@ -80,11 +82,11 @@ def dense(scope: Scope, weights: Weights, x: Var) -> Var:
 def normalize(scope: Scope, weights: Weights, x: Var) -> Var:
     """Layer norm or RMS norm over the last axis, as a helper function."""
     rms = scope.stream.chance(0.4)
-    scale = weights.new("scale", Aval("f32", x.aval.shape[-1:]))
+    scale = weights.new("scale", Aval(scope.float_dtype, x.aval.shape[-1:]))
     params = [Var(x.type, x.bounds, "x"), Var(scale.type, scale.bounds, "scale")]
     arguments = [x, scale]
     if not rms and scope.stream.chance(0.6):
-        bias = weights.new("bias", Aval("f32", x.aval.shape[-1:]))
+        bias = weights.new("bias", Aval(scope.float_dtype, x.aval.shape[-1:]))
         params.append(Var(bias.type, bias.bounds, "bias"))
         arguments.append(bias)
     body = scope.nested(params)
@@ -122,7 +124,12 @@ def attention(scope: Scope, weights: Weights, x: Var) -> Var:
     features = x.aval.shape[-1]
     units = features if scope.stream.chance(0.5) else scope.side()
     q, k, v = (
-        scope.let("matmul", x, weights.new(name, Aval("f32", (features, units))), role=name[-1])
+        scope.let(
+            "matmul",
+            x,
+            weights.new(name, Aval(scope.float_dtype, (features, units))),
+            role=name[-1],
+        )
         for name in ("wq", "wk", "wv")
     )
     pattern = "bqd,bkd->bqk" if x.aval.rank == 3 else "qd,kd->qk"
@@ -151,10 +158,10 @@ def convolution(scope: Scope, weights: Weights, x: Var) -> Var:
     filters, window = scope.stream.choice((4, 8, 16)), scope.stream.choice((1, 3, 3, 5))
     stride = scope.stream.choice((1, 1, 2))
     same = scope.stream.chance(0.7) or min(height, width) < window
-    kernel = weights.new("kernel", Aval("f32", (window, window, channels, filters)))
+    kernel = weights.new("kernel", Aval(scope.float_dtype, (window, window, channels, filters)))
     sides = [-(-s // stride) if same else -(-(s - window + 1) // stride) for s in (height, width)]
     x = calm(scope, x)
-    out = Var(Aval("f32", (batch, *sides, filters)), (-100.0, 100.0))
+    out = Var(Aval(scope.float_dtype, (batch, *sides, filters)), (-100.0, 100.0))
     if out.aval.size > 16384:
         raise IllTyped("convolution is too large")
     params = {
@@ -164,7 +171,7 @@ def convolution(scope: Scope, weights: Weights, x: Var) -> Var:
     }
     scope.bind("conv", (x, kernel), params, out)
     if scope.stream.chance(0.6):
-        out = scope.let("add", out, weights.new("bias", Aval("f32", (filters,))))
+        out = scope.let("add", out, weights.new("bias", Aval(scope.float_dtype, (filters,))))
     return activation(scope, out)
 
 
@@ -181,23 +188,29 @@ def recurrent(scope: Scope, weights: Weights, x: Var) -> Var:
         raise IllTyped("recurrent needs rank 2 or 3")
     x = calm(scope, x)
     units = scope.side()
-    w_in = weights.new("w_in", Aval("f32", (x.aval.shape[-1], units)))
-    w_rec = weights.new("w_rec", Aval("f32", (units, units)))
+    w_in = weights.new("w_in", Aval(scope.float_dtype, (x.aval.shape[-1], units)))
+    w_rec = weights.new("w_rec", Aval(scope.float_dtype, (units, units)))
     h0 = scope.let("zeros", shape=(*x.aval.shape[1:-1], units))
-    h, inp = Var(h0.aval, (-1.0, 1.0), "h"), Var(Aval("f32", x.aval.shape[1:]), x.bounds, "x")
+    h, inp = (
+        Var(h0.aval, (-1.0, 1.0), "h"),
+        Var(Aval(scope.float_dtype, x.aval.shape[1:]), x.bounds, "x"),
+    )
     cell = scope.nested([h, inp])
     drive = cell.let("add", cell.let("matmul", inp, w_in), cell.let("matmul", h, w_rec))
     if scope.stream.chance(0.5):
-        drive = cell.let("add", drive, weights.new("b", Aval("f32", (units,))))
+        drive = cell.let("add", drive, weights.new("b", Aval(scope.float_dtype, (units,))))
     new = cell.let("tanh", drive)
     if scope.stream.chance(0.45):
-        w_z = weights.new("w_z", Aval("f32", (x.aval.shape[-1], units)))
+        w_z = weights.new("w_z", Aval(scope.float_dtype, (x.aval.shape[-1], units)))
         gate = cell.let("sigmoid", cell.let("matmul", inp, w_z), role="z")
         kept = cell.let("mul", gate, h)
         mixed = cell.let("mul", cell.let("sub", Literal(1.0), gate), new)
         new = Var(h.type, (-1.0, 1.0))
         cell.bind("add", (kept, mixed), {}, new)
     function: Function = cell.close(scope.stream.choice(("cell", "step", "rnn_step")), (new, new))
-    last, outputs = Var(h0.aval, (-1, 1)), Var(Aval("f32", (*x.aval.shape[:-1], units)), (-1, 1))
+    last, outputs = (
+        Var(h0.aval, (-1, 1)),
+        Var(Aval(scope.float_dtype, (*x.aval.shape[:-1], units)), (-1, 1)),
+    )
     scope.bind("scan", (function, h0, x), {}, (last, outputs))
     return last if scope.stream.chance(0.4) else outputs

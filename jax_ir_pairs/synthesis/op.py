@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from jax_ir_pairs.synthesis.types import Aval, Bounds
 
@@ -19,8 +19,11 @@ class IllTyped(Exception):
     """These operands and parameters make no legal or no finite use of the op; draw another."""
 
 
-Infer: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any]], tuple[Aval, Bounds]]
-"""Operands and parameters to the result's aval and bounds; raises [`IllTyped`][]."""
+Typed: TypeAlias = tuple[Aval, Bounds]
+
+Infer: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any]], Typed | list[Typed]]
+"""Operands and parameters to the result's aval and bounds, a list of them for an op of several
+results; raises [`IllTyped`][]."""
 
 Draw: TypeAlias = "Callable[[Scope], tuple[tuple[Operand, ...], dict[str, Any]] | None]"
 """Operands of the scope and parameters for one use of the op, or None where there are none."""
@@ -92,6 +95,13 @@ class Op:
     """How often it is drawn, beside the others of its group."""
     reverse: bool = True
     """Whether reverse-mode differentiation goes through it."""
+    widens: Literal["", "integers", "all"] = ""
+    """Which of its results have JAX's default dtype, and so 64 bits where those are enabled."""
+
+
+def widening(op: Op, which: Literal["integers", "all"] = "all") -> Op:
+    """Gives the row with the results of JAX's default dtype marked as such."""
+    return replace(op, widens=which)
 
 
 def spell(*templates: str) -> tuple[Spelling, ...]:

@@ -21,8 +21,11 @@ from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import (
     ALL,
     ANYTHING,
+    COMPLEX,
     FLOATS,
     LIMITS,
+    WIDE,
+    WIDER,
     Aval,
     Bounds,
     Pullback,
@@ -32,6 +35,8 @@ from jax_ir_pairs.synthesis.types import (
 
 MAX_ELEMENTS = 1 << 14
 MAX_INPUTS = 6
+_NEAR = 40
+"""Values that an op sees besides the unused ones: code uses what stands close to it."""
 
 
 class Scope:
@@ -51,6 +56,7 @@ class Scope:
         outer: Scope | None = None,
         reverse: bool = False,
         sides: tuple[int, ...] = (),
+        sealed: bool = False,
     ) -> None:
         self.stream = stream
         self.ops = ops
@@ -59,19 +65,46 @@ class Scope:
         self.outer = outer
         self.reverse: bool = reverse or (outer is not None and outer.reverse)
         self.sides: tuple[int, ...] = sides or (outer.sides if outer else (4, 8, 16))
+        self.sealed: bool = sealed or (outer is not None and outer.sealed)
         self.dtype: str = outer.dtype if outer else "f32"
+        self.x64: bool = outer.x64 if outer else False
         self.values = [var for var in [*captured, *params] if isinstance(var.type, Aval)]
         self.unused: dict[Var, None] = dict.fromkeys(
             var for var in params if isinstance(var.type, Aval)
         )
 
     def nested(
-        self, params: Sequence[Var], captured: Sequence[Var] = (), *, reverse: bool = False
+        self,
+        params: Sequence[Var],
+        captured: Sequence[Var] = (),
+        *,
+        reverse: bool = False,
+        sealed: bool = False,
     ) -> Scope:
-        """Gives a scope for a function inside this one; `reverse`: it must be differentiable."""
+        """Gives a scope for a function inside this one.
+
+        `reverse`: it must be differentiable. `sealed`: it sees nothing of the entry point, not
+        even a new input, as a function of the module's top level.
+        """
         return Scope(
-            self.stream, self.ops, params=params, captured=captured, outer=self, reverse=reverse
+            self.stream,
+            self.ops,
+            params=params,
+            captured=captured,
+            outer=self,
+            reverse=reverse,
+            sealed=sealed,
         )
+
+    @property
+    def float_dtype(self) -> str:
+        """JAX's default floating dtype in this program."""
+        return "f64" if self.x64 else "f32"
+
+    @property
+    def int_dtype(self) -> str:
+        """JAX's default integer dtype in this program."""
+        return "i64" if self.x64 else "i32"
 
     @property
     def depth(self) -> int:
@@ -81,7 +114,7 @@ class Scope:
     def input(self, type: Tree, role: str = "", bounds: Bounds | None = None) -> Var:
         """Adds an input to the entry point and gives it; raises `IllTyped` past `MAX_INPUTS`."""
         root = self._root()
-        if len(root.params) >= MAX_INPUTS:
+        if self.sealed or len(root.params) >= MAX_INPUTS:
             raise IllTyped("no room for another input")
         if bounds is None:
             bounds = input_bounds(type.dtype) if isinstance(type, Aval) else ANYTHING
@@ -106,10 +139,13 @@ class Scope:
     ) -> Var | None:
         """Gives a value of these dtypes within these bounds, rather an unused and a recent one."""
         low, high = needs
+        near = self.values
+        if len(near) > 2 * _NEAR:
+            near = [v for v in near[:-_NEAR] if v in self.unused] + near[-_NEAR:]
         fits = [
             var
-            for var in self.values
-            if var.aval.dtype in dtypes
+            for var in near
+            if var.type.dtype in dtypes  # type: ignore[union-attr]
             and var.bounds[0] >= low
             and var.bounds[1] <= high
             and (where is None or where(var))
@@ -123,54 +159,72 @@ class Scope:
 
     def let(self, name: str, *operands: Operand, role: str = "", **params: Any) -> Var:
         """Applies an op that types itself and gives its result; raises `IllTyped`."""
+        (var,) = self.let_all(name, *operands, roles=(role,), **params)
+        return var
+
+    def let_all(
+        self, name: str, *operands: Operand, roles: Sequence[str] = (), **params: Any
+    ) -> tuple[Var, ...]:
+        """Applies an op that types itself and gives its results; raises `IllTyped`."""
         op = self.ops[name]
         assert op.infer is not None, name
-        aval, bounds = op.infer(operands, params)
+        typed = op.infer(operands, params)
+        several = isinstance(typed, list)
+        made = []
+        for place, (aval, bounds) in enumerate(typed if isinstance(typed, list) else [typed]):
+            role = roles[place] if place < len(roles) else ""
+            made.append(Var(*self._checked(op, aval, bounds), role))
+        self.bind(name, operands, params, tuple(made) if several else made[0])
+        return tuple(made)
+
+    def _checked(self, op: Op, aval: Aval, bounds: Bounds) -> tuple[Aval, Bounds]:
+        if self.x64:
+            if op.widens and (op.widens == "all" or aval.dtype not in FLOATS):
+                aval = Aval(WIDER.get(aval.dtype, aval.dtype), aval.shape)
+        elif aval.dtype in WIDE:
+            raise IllTyped(f"{aval} needs 64 bits")
         if aval.size > MAX_ELEMENTS:
             raise IllTyped(f"{aval} is too large")
-        if aval.dtype in FLOATS:
+        if aval.dtype in LIMITS:
             limit = LIMITS[aval.dtype]
             if not (bounds[0] >= -limit and bounds[1] <= limit):
-                raise IllTyped(f"{name} may leave the range of {aval.dtype}")
+                raise IllTyped(f"{op.name} may leave the range of {aval.dtype}")
         elif not (math.isfinite(bounds[0]) and math.isfinite(bounds[1])):
             bounds = input_bounds(aval.dtype)
-        var = Var(aval, bounds, role)
-        self.bind(name, operands, params, var)
-        return var
+        return aval, bounds
 
     def bind(self, name: str, operands: tuple[Operand, ...], params: Any, outs: Outs) -> None:
         """Adds a call whose results the caller has typed."""
         call = Call(self.ops[name], operands, dict(params), outs)
         self.body.append(call)
-        for var in call.used_vars():
+        for var in call.used_vars:
             self.unused.pop(var, None)
-        for var in call.outs_flat():
+        for var in call.outs_flat:
             if isinstance(var.type, Aval):
                 self.values.append(var)
             if not isinstance(var.type, Pullback):
                 self.unused[var] = None
 
-    def draw(self, op: Op) -> Var:
+    def draw(self, op: Op) -> tuple[Var, ...]:
         """Applies an op to operands that it draws itself; raises `IllTyped` where none fit."""
         drawn = op.draw(self) if op.draw is not None else None
         if drawn is None:
             raise IllTyped(f"nothing here for {op.name}")
         operands, params = drawn
-        return self.let(op.name, *operands, **params)
+        return self.let_all(op.name, *operands, **params)
 
-    def attempt(self, grow: Callable[[], None]) -> bool:
+    def attempt(self, grow: Callable[[], object]) -> bool:
         """Runs `grow`; where it is ill typed, takes back what it added and gives False."""
-        root = self._root()
         before = [
-            (scope, len(scope.body), list(scope.values), dict(scope.unused), list(scope.params))
-            for scope in dict.fromkeys((root, self))
+            (scope, len(scope.body), len(scope.values), dict(scope.unused), len(scope.params))
+            for scope in dict.fromkeys((self._root(), self))
         ]
         try:
             grow()
         except IllTyped:
             for scope, calls, values, unused, params in before:
-                del scope.body[calls:]
-                scope.values, scope.unused, scope.params = values, unused, params
+                del scope.body[calls:], scope.values[values:], scope.params[params:]
+                scope.unused = unused
             return False
         return True
 
@@ -182,8 +236,8 @@ class Scope:
         needed = set(vars_in(result))
         kept: list[Call] = []
         for call in reversed(self.body):
-            if any(var in needed for var in call.outs_flat()):
-                needed.update(call.used_vars())
+            if any(var in needed for var in call.outs_flat):
+                needed.update(call.used_vars)
                 kept.append(call)
         params = [var for var in self.params if var in needed or self.outer is not None]
         return Function(role, tuple(params), tuple(reversed(kept)), result, doc)
@@ -191,6 +245,6 @@ class Scope:
 
 def literal_for(var: Var, stream: Stream) -> Literal:
     """Gives a number that a person would write beside this value."""
-    if var.aval.dtype in FLOATS:
+    if var.aval.dtype in (*FLOATS, *COMPLEX):
         return Literal(stream.choice((0.1, 0.25, 0.5, 0.9, 1.0, 1.5, 2.0, 3.0)))
     return Literal(stream.choice((1, 2, 3, 4, 5, 7)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,17 @@ class Aval:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A dict with string keys, as a type or as a value: `{"w": …, "b": …}`."""
+    """A dict with string keys, as a type or as a value: `{"w": …, "b": …}`.
+
+    With a `cls`, the block that defines a pytree class, it is an object of that class, and the keys
+    are its fields in the order of its leaves.
+    """
 
     items: tuple[tuple[str, Tree], ...]
+    cls: Any = None
+
+    def __repr__(self) -> str:
+        return f"{self.cls.role if self.cls else ''}{self.items!r}"
 
     def __getitem__(self, key: str) -> Tree:
         return dict(self.items)[key]
@@ -50,10 +58,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Pullback:
-    """Type of the function that `jax.vjp` gives back: cotangent of `result` to those of `args`."""
+    """Type of a function that is a value, such as the one that `jax.vjp` gives back."""
 
     args: tuple[Tree, ...]
-    result: Aval
+    result: Tree
 
 
 Tree: TypeAlias = "Aval | Record | tuple[Tree, ...] | Pullback"
@@ -61,41 +69,73 @@ Tree: TypeAlias = "Aval | Record | tuple[Tree, ...] | Pullback"
 Bounds: TypeAlias = tuple[float, float]
 """Least and greatest value of an array's elements on ordinary inputs, by interval arithmetic."""
 
-FLOATS = ("f32", "bf16", "f16")
-SIGNED = ("i32", "i16", "i8")
-UNSIGNED = ("u8", "u32", "u16")
+FLOATS = ("f32", "bf16", "f16", "f64")
+SIGNED = ("i32", "i16", "i8", "i64")
+UNSIGNED = ("u8", "u32", "u16", "u64")
 INTEGERS = SIGNED + UNSIGNED
 NUMBERS = FLOATS + INTEGERS
 BOOL = ("bool",)
 ALL = NUMBERS + BOOL
+COMPLEX = ("c64", "c128")
+"""Their bounds are those of the real and of the imaginary part."""
+TINY = (
+    "i2", "i4", "u2", "u4", "f4_e2m1fn", "f8_e3m4", "f8_e4m3", "f8_e4m3b11fnuz", "f8_e4m3fn",
+    "f8_e4m3fnuz", "f8_e5m2", "f8_e5m2fnuz", "f8_e8m0fnu",
+)  # fmt: skip
+"""Formats to store numbers in; they are cast before they are computed with."""
+KEY = ("key<fry>",)
+MOVABLE = ALL + COMPLEX
+"""What ops take that only move elements."""
 
 LONG_NAMES = {
     "f32": "float32",
     "bf16": "bfloat16",
     "f16": "float16",
+    "f64": "float64",
     "i32": "int32",
     "i16": "int16",
     "i8": "int8",
+    "i64": "int64",
     "u32": "uint32",
     "u16": "uint16",
     "u8": "uint8",
+    "u64": "uint64",
     "bool": "bool_",
-}
+    "c64": "complex64",
+    "c128": "complex128",
+} | {name: name.replace("f8", "float8").replace("f4", "float4") for name in TINY if "_" in name}
+LONG_NAMES |= {"i4": "int4", "u4": "uint4", "i2": "int2", "u2": "uint2"}
 """Name of each dtype in `jax.numpy`, by its short name."""
+
+WIDER = {"f32": "f64", "i32": "i64", "u32": "u64", "c64": "c128"}
+"""What JAX's default dtypes become once 64 bits are enabled."""
+
+WIDE = (*WIDER.values(),)
+"""The dtypes that only programs with 64 bits enabled have."""
 
 ANYTHING: Bounds = (-math.inf, math.inf)
 
-LIMITS = {"f32": 1e5, "bf16": 1e4, "f16": 2e2}
+LIMITS = {"f32": 1e5, "bf16": 1e4, "f16": 2e2, "f64": 1e8, "c64": 1e4, "c128": 1e6}
 """Greatest magnitude that a value of a floating dtype may reach, well inside its range."""
 
-_INPUT_BOUNDS: dict[str, Bounds] = {"u8": (0, 255), "u16": (0, 1000), "u32": (0, 1000)}
+_INPUT_BOUNDS: dict[str, Bounds] = {
+    "u8": (0, 255),
+    "u16": (0, 1000),
+    "u32": (0, 1000),
+    "u64": (0, 1000),
+    "bool": (0, 1),
+    "i4": (-8, 7),
+    "u4": (0, 15),
+    "i2": (-2, 1),
+    "u2": (0, 3),
+}
 
 
 def input_bounds(dtype: str) -> Bounds:
     """Gives the bounds of an input: floats are standard normal, integers small, masks 0 or 1."""
-    if dtype in FLOATS:
+    if dtype in FLOATS or dtype in COMPLEX or dtype.startswith("f"):
         return (-4.0, 4.0)
-    return (0, 1) if dtype == "bool" else _INPUT_BOUNDS.get(dtype, (-100, 100))
+    return _INPUT_BOUNDS.get(dtype, (-100, 100))
 
 
 def leaves(tree: Tree) -> list[Aval]:
@@ -103,7 +143,8 @@ def leaves(tree: Tree) -> list[Aval]:
     if isinstance(tree, Aval):
         return [tree]
     if isinstance(tree, Record):
-        return [leaf for _, item in sorted(tree.items) for leaf in leaves(item)]
+        items = tree.items if tree.cls else sorted(tree.items, key=lambda item: item[0])
+        return [leaf for _, item in items for leaf in leaves(item)]
     return [] if isinstance(tree, Pullback) else [leaf for item in tree for leaf in leaves(item)]
 
 

@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from jax_ir_pairs.config import Recipe, load_config
 from jax_ir_pairs.extraction.levels import abstract_arguments, load
 from jax_ir_pairs.synthesis import Draft, Program, draw
@@ -20,11 +24,41 @@ def shown(program: Program, seed: int | str) -> str:
 
 def traced(program: Program, seed: int | str = "") -> Any:
     """Gives the jaxpr of a program."""
+    jax.config.update("jax_enable_x64", False)
     try:
         function = load(program.python, program.entry_point)
         return function.trace(*abstract_arguments(program.inputs)).jaxpr
     except Exception as error:
         raise AssertionError(f"{error}\n{shown(program, seed)}") from error
+
+
+def ordinary(aval: Any, rng: np.random.Generator) -> Any:
+    """Gives an ordinary input: floats standard normal, integers small, keys any."""
+    if jnp.issubdtype(aval.dtype, jax.dtypes.prng_key):
+        return jax.random.split(jax.random.key(0), aval.shape) if aval.shape else jax.random.key(0)
+    if jnp.issubdtype(aval.dtype, jnp.complexfloating):
+        parts = rng.standard_normal((2, *aval.shape))
+        return jnp.asarray(parts[0] + 1j * parts[1], aval.dtype)
+    if jnp.issubdtype(aval.dtype, jnp.floating):
+        return jnp.asarray(rng.standard_normal(aval.shape), aval.dtype)
+    return jnp.asarray(rng.integers(0, 2 if aval.dtype == bool else 4, aval.shape), aval.dtype)
+
+
+def run(program: Program, seed: int) -> list[np.ndarray[Any, Any]]:
+    """Gives the results of a program on ordinary inputs, narrow formats as float32."""
+    jax.config.update("jax_enable_x64", False)
+    rng = np.random.default_rng(seed)
+    function = load(program.python, program.entry_point)
+    avals = abstract_arguments(program.inputs)
+    results = jax.tree.leaves(function(*jax.tree.map(lambda aval: ordinary(aval, rng), avals)))
+    return [_as_numpy(result) for result in results]
+
+
+def _as_numpy(value: Any) -> np.ndarray[Any, Any]:
+    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return np.asarray(jax.random.key_data(value))
+    known = value.dtype.name in np.sctypeDict
+    return np.asarray(value if known else value.astype(jnp.float32))
 
 
 def out_avals(jaxpr: Any) -> list[str]:

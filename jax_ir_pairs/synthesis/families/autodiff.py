@@ -8,12 +8,14 @@ from jax_ir_pairs.synthesis.families.control_flow import captured
 from jax_ir_pairs.synthesis.graph import Callee, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import (
     Family,
+    Form,
     Mix,
     conform,
     draw_aval,
     float_value,
     grow_ops,
     leaves,
+    one_of,
     scalar,
     use_all,
 )
@@ -30,8 +32,8 @@ _LOSS_NAMES = ("loss", "loss_fn", "energy", "objective", "cost")
 def _arguments(scope: Scope) -> list[Var]:
     """Gives one to three floating values to call the function on, the first to differentiate."""
     first = float_value(scope)
-    if first.aval.dtype != "f32" and scope.stream.chance(0.7):
-        first = scope.input(Aval("f32", first.aval.shape), "x")
+    if first.aval.dtype != scope.float_dtype and scope.stream.chance(0.7):
+        first = scope.input(Aval(scope.float_dtype, first.aval.shape), "x")
     count = scope.stream.weighted((1, 2, 3), (5, 4, 1))
     return list(dict.fromkeys([first, *(float_value(scope) for _ in range(count - 1))]))
 
@@ -87,7 +89,7 @@ def _value_and_grad(scope: Scope, budget: int, mix: Mix) -> None:
     loss = _loss(scope, arguments, budget, mix, aux)
     params, wanted = _argnums(scope, arguments)
     grads = _gradients(wanted, params)
-    value: Any = Var(Aval("f32"), role="value")
+    value: Any = Var(Aval(scope.float_dtype), role="value")
     if aux:
         function = loss.function if isinstance(loss, Transformed) else loss
         extra = function.result[1]  # type: ignore[union-attr, index]
@@ -130,7 +132,7 @@ def _vjp(scope: Scope, budget: int, mix: Mix) -> None:
     y = Var(value.aval, value.bounds)
     scope.bind("vjp", (function, *arguments), {}, (y, pullback))
     cotangent = y
-    if value.aval.dtype == "f32" and scope.stream.chance(0.5):
+    if value.aval.dtype == scope.float_dtype and scope.stream.chance(0.5):
         cotangent = conform(scope, scope.let("full", shape=value.aval.shape, value=1.0), value.aval)
     grads = tuple(Var(v.type, GRADIENT, _gradient_name(v)) for v in arguments)
     scope.bind("apply", (pullback, cotangent), {}, grads)
@@ -147,16 +149,18 @@ def _linearize(scope: Scope, budget: int, mix: Mix) -> None:
 
 
 def _vector(scope: Scope) -> Var:
-    x = scope.pick(("f32",), where=lambda v: v.aval.rank == 1 and v.aval.size <= 16)
+    x = scope.pick((scope.float_dtype,), where=lambda v: v.aval.rank == 1 and v.aval.size <= 16)
     if x is None:
-        x = scope.input(Aval("f32", (scope.stream.choice((2, 3, 4, 6, 8)),)), "x")
+        x = scope.input(Aval(scope.float_dtype, (scope.stream.choice((2, 3, 4, 6, 8)),)), "x")
     return x
 
 
 def _hessian(scope: Scope, budget: int, mix: Mix) -> None:
     x = _vector(scope)
     loss = _loss(scope, [x], min(budget, 12), mix)
-    out = Var(Aval("f32", x.aval.shape * 2), GRADIENT, scope.stream.choice(("hess", "H", "")))
+    out = Var(
+        Aval(scope.float_dtype, x.aval.shape * 2), GRADIENT, scope.stream.choice(("hess", "H", ""))
+    )
     scope.bind("apply", (Transformed("hessian", loss), x), {}, out)
     if scope.stream.chance(0.4):
         scope.let("matmul", out, scope.input(x.aval, "v"))
@@ -175,12 +179,12 @@ def _jacobian(scope: Scope, budget: int, mix: Mix) -> None:
 
 
 def _second_derivative(scope: Scope, budget: int, mix: Mix) -> None:
-    x = scope.input(draw_aval(scope, 0), "x") if scope.dtype == "f32" else None
-    x = x or scope.input(Aval("f32"), "x")
+    x = scope.input(draw_aval(scope, 0), "x") if scope.dtype == scope.float_dtype else None
+    x = x or scope.input(Aval(scope.float_dtype), "x")
     function, _ = _smooth(scope, [x], min(budget, 12), mix, reverse=True)
     inner = function
     result = inner.result  # type: ignore[union-attr]
-    if not isinstance(result, Var) or result.aval != Aval("f32"):
+    if not isinstance(result, Var) or result.aval != Aval(scope.float_dtype):
         inner = _loss(scope, [x], min(budget, 12), mix)
     first = Transformed("grad", inner)
     scope.bind("apply", (first, x), {}, Var(x.type, GRADIENT, "slope"))
@@ -199,18 +203,17 @@ def _checkpoint(scope: Scope, budget: int, mix: Mix) -> None:
     scope.bind("apply", (Transformed("grad", loss), *arguments), {}, grads)
 
 
-_FORMS = (
-    (_grad, 3.0), (_value_and_grad, 3.0), (_jvp, 1.5), (_vjp, 1.5), (_linearize, 0.5),
-    (_hessian, 0.8), (_jacobian, 1.0), (_second_derivative, 0.5), (_checkpoint, 0.8),
-)  # fmt: skip
-
-
-def _grow(scope: Scope, budget: int, mix: Mix) -> None:
-    before = scope.stream.integer(0, max(1, budget // 5))
-    grow_ops(scope, before, mix)
-    form = scope.stream.weighted([f for f, _ in _FORMS], [w for _, w in _FORMS])
-    form(scope, max(2, budget - before - 3), mix)
-    grow_ops(scope, scope.stream.integer(0, max(1, budget // 6)), mix)
-
-
-FAMILY = Family("autodiff", _grow)
+FAMILY = Family(
+    "autodiff",
+    one_of(
+        Form(_grad, 3.0),
+        Form(_value_and_grad, 3.0),
+        Form(_jvp, 1.5),
+        Form(_vjp, 1.5),
+        Form(_linearize, 0.5),
+        Form(_hessian, 0.8),
+        Form(_jacobian),
+        Form(_second_derivative, 0.5),
+        Form(_checkpoint, 0.8),
+    ),
+)

@@ -7,7 +7,7 @@ from typing import Any
 from jax_ir_pairs.synthesis.families.autodiff import GRADIENT
 from jax_ir_pairs.synthesis.families.control_flow import captured
 from jax_ir_pairs.synthesis.graph import Callee, Transformed, Var
-from jax_ir_pairs.synthesis.growth import Family, Mix, grow_ops, leaves, scalar, use_all
+from jax_ir_pairs.synthesis.growth import Family, Form, Mix, leaves, one_of, scalar, use_all
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS, Scope
 from jax_ir_pairs.synthesis.types import FLOATS, NUMBERS, Aval
@@ -26,7 +26,7 @@ def _batched(scope: Scope, rank: int) -> Var:
     x = scope.pick(FLOATS, where=lambda v: v.aval.rank >= rank and max(v.aval.shape) <= 64)
     if x is None or scope.stream.chance(0.15):
         sides = tuple(scope.side() for _ in range(rank + scope.stream.integer(0, 1)))
-        dtype = scope.dtype if scope.dtype in FLOATS else "f32"
+        dtype = scope.dtype if scope.dtype in FLOATS else scope.float_dtype
         x = scope.input(Aval(dtype, sides), scope.stream.choice(("xs", "batch", "x")))
     return x
 
@@ -46,7 +46,7 @@ def _vmap(scope: Scope, budget: int, mix: Mix) -> None:
     for _ in range(stream.weighted((0, 1, 2), (5, 4, 1))):
         other = scope.pick(NUMBERS, where=lambda v: v not in arguments)
         if other is None:
-            other = scope.input(Aval("f32", (scope.side(),)), "w")
+            other = scope.input(Aval(scope.float_dtype, (scope.side(),)), "w")
         places = [p for p, side in enumerate(other.aval.shape) if side == size]
         if places and stream.chance(0.7):
             axes.append(stream.choice(places))
@@ -58,7 +58,7 @@ def _vmap(scope: Scope, budget: int, mix: Mix) -> None:
     shown = tuple(None if a < 0 else a for a in axes)
     in_axes: Any = shown[0] if len(set(shown)) == 1 else shown
 
-    differentiate = stream.chance(0.25) and parameters[0].aval.dtype == "f32"
+    differentiate = stream.chance(0.25) and parameters[0].aval.dtype == scope.float_dtype
     body = scope.nested(_name(parameters), captured(scope, 1), reverse=differentiate)
     mix.fill(body, budget)
     callee: Callee
@@ -126,15 +126,11 @@ def _nested(scope: Scope, budget: int, mix: Mix) -> None:
     scope.bind("apply", (callee, x), {}, Var(out, value.bounds))
 
 
-_FORMS = ((_vmap, 5.0), (_pairwise, 1.5), (_nested, 2.0))
-
-
-def _grow(scope: Scope, budget: int, mix: Mix) -> None:
-    before = scope.stream.integer(0, max(1, budget // 4))
-    grow_ops(scope, before, mix)
-    form = scope.stream.weighted([f for f, _ in _FORMS], [w for _, w in _FORMS])
-    form(scope, max(2, budget - before - 2), mix)
-    grow_ops(scope, scope.stream.integer(0, max(1, budget // 5)), mix)
-
-
-FAMILY = Family("batching", _grow)
+FAMILY = Family(
+    "batching",
+    one_of(
+        Form(_vmap, 5.0),
+        Form(_pairwise, 1.5),
+        Form(_nested, 2.0),
+    ),
+)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from jax_ir_pairs.synthesis.graph import Function, Literal, Var
 from jax_ir_pairs.synthesis.growth import (
     Family,
+    Form,
     Mix,
     absorb,
     conform,
     draw_aval,
     float_value,
-    grow_ops,
     leaves,
+    one_of,
     use_all,
     within,
 )
@@ -21,8 +22,6 @@ from jax_ir_pairs.synthesis.types import FLOATS, Aval, Bounds
 
 CARRY: Bounds = (-4.0, 4.0)
 """What a loop keeps its floating carry within, so that any number of steps stays finite."""
-
-I32 = Aval("i32")
 
 
 def captured(scope: Scope, most: int = 2) -> list[Var]:
@@ -85,24 +84,27 @@ def _scan(scope: Scope, budget: int, mix: Mix) -> None:
 def _fori_loop(scope: Scope, budget: int, mix: Mix) -> None:
     init, carry = _carried(scope)
     count = scope.stream.choice((2, 3, 4, 5, 8, 10))
-    body = scope.nested([Var(I32, (0, 10), "i"), carry], captured(scope))
+    n = None
+    if not scope.reverse and scope.stream.chance(0.2):
+        n = scope.pick(("i32",), needs=(-64, 64), where=lambda v: v.aval.rank == 0)
+        n = n or scope.input(Aval("i32"), "n", (0, 8))
+    i = Var(Aval(scope.int_dtype if n is None else "i32"), (0, 64), "i")
+    body = scope.nested([i, carry], captured(scope))
     mix.fill(body, budget)
     new = _next_carry(body, carry, [carry])
     step = body.close(scope.stream.choice(("body", "body_fn", "loop")), new)
     out = Var(init.aval, CARRY)
-    if not scope.reverse and scope.stream.chance(0.2):
-        n = scope.pick(("i32",), where=lambda v: v.aval.rank == 0) or scope.input(I32, "n", (0, 8))
-        if n.bounds[1] <= 64:
-            scope.bind("fori_loop_dynamic", (n, step, init), {"lower": 0}, out)
-            return
-    scope.bind("fori_loop", (step, init), {"lower": 0, "upper": count}, out)
+    if n is None:
+        scope.bind("fori_loop", (step, init), {"lower": 0, "upper": count}, out)
+    else:
+        scope.bind("fori_loop_dynamic", (n, step, init), {"lower": 0}, out)
 
 
 def _while_loop(scope: Scope, budget: int, mix: Mix) -> None:
     init, _ = _carried(scope)
     count = scope.stream.choice((3, 5, 8, 10, 20))
-    test_params = (Var(I32, (0, 20), "i"), Var(init.aval, CARRY, "value"))
-    test_state = Var((I32, init.aval), role="state")
+    test_params = (Var(Aval(scope.int_dtype), (0, 20), "i"), Var(init.aval, CARRY, "value"))
+    test_state = Var((Aval(scope.int_dtype), init.aval), role="state")
     test = scope.nested([test_state])
     test.bind("unpack", (test_state,), {}, test_params)
     going = test.let("less", test_params[0], Literal(count))
@@ -115,14 +117,14 @@ def _while_loop(scope: Scope, budget: int, mix: Mix) -> None:
     )
     condition = test.close(names[0], going)
 
-    state = Var((I32, init.aval), role="state")
-    i, value = Var(I32, (0, 20), "i"), Var(init.aval, CARRY, "value")
+    state = Var((Aval(scope.int_dtype), init.aval), role="state")
+    i, value = Var(Aval(scope.int_dtype), (0, 20), "i"), Var(init.aval, CARRY, "value")
     body = scope.nested([state], captured(scope))
     body.bind("unpack", (state,), {}, (i, value))
     mix.fill(body, budget)
     new = _next_carry(body, value, [value])
     step = body.close(names[1], (body.let("add", i, Literal(1)), new))
-    outs = (Var(I32, (0, 20), "num_steps"), Var(init.aval, CARRY))
+    outs = (Var(Aval(scope.int_dtype), (0, 20), "num_steps"), Var(init.aval, CARRY))
     scope.bind("while_loop", (condition, step, (Literal(0), init)), {}, outs)
 
 
@@ -168,7 +170,7 @@ def _switch(scope: Scope, budget: int, mix: Mix) -> None:
     operands = _operands(scope)
     index = scope.pick(("i32",), where=lambda v: v.aval.rank == 0)
     if index is None:
-        index = scope.input(I32, scope.stream.choice(("mode", "index", "which")), (0, 2))
+        index = scope.input(Aval("i32"), scope.stream.choice(("mode", "index", "which")), (0, 2))
     count = scope.stream.integer(2, 4)
     first, value = _branch(scope, operands, None, budget // 2, mix, "branch0")
     branches, low, high = [first], *value.bounds
@@ -185,7 +187,7 @@ def _switch(scope: Scope, budget: int, mix: Mix) -> None:
 def _map(scope: Scope, budget: int, mix: Mix) -> None:
     xs = scope.pick(FLOATS, where=lambda v: v.aval.rank > 1 and v.aval.shape[0] <= 64)
     if xs is None:
-        xs = scope.input(Aval("f32", (scope.side(), scope.side())), "xs")
+        xs = scope.input(Aval(scope.float_dtype, (scope.side(), scope.side())), "xs")
     row = Var(Aval(xs.aval.dtype, xs.aval.shape[1:]), xs.bounds, scope.stream.choice(("x", "row")))
     body = scope.nested([row], captured(scope))
     mix.fill(body, budget)
@@ -201,23 +203,14 @@ def _either(a: Var, b: Var) -> Bounds:
     return (min(a.bounds[0], b.bounds[0]), max(a.bounds[1], b.bounds[1]))
 
 
-_FORMS = (
-    (_scan, 3.0),
-    (_fori_loop, 1.5),
-    (_while_loop, 1.5),
-    (_cond, 2.0),
-    (_switch, 0.8),
-    (_map, 0.8),
+FAMILY = Family(
+    "control_flow",
+    one_of(
+        Form(_scan, 3.0),
+        Form(_fori_loop, 1.5),
+        Form(_while_loop, 1.5, reverse=False),
+        Form(_cond, 2.0),
+        Form(_switch, 0.8),
+        Form(_map, 0.8),
+    ),
 )
-
-
-def _grow(scope: Scope, budget: int, mix: Mix) -> None:
-    before = scope.stream.integer(0, max(1, budget // 4))
-    grow_ops(scope, before, mix)
-    forms = [form for form in _FORMS if not (scope.reverse and form[0] is _while_loop)]
-    form = scope.stream.weighted([f for f, _ in forms], [w for _, w in forms])
-    form(scope, max(2, budget - before - 2), mix)
-    grow_ops(scope, scope.stream.integer(0, max(1, budget // 5)), mix)
-
-
-FAMILY = Family("control_flow", _grow)

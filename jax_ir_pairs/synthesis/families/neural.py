@@ -37,8 +37,10 @@ def _input(scope: Scope, kind: _Kind) -> Aval:
     stream = scope.stream
     if kind.rank == 4:
         side = stream.choice((5, 6, 8, 10))
-        return Aval("f32", (stream.choice((1, 2, 4)), side, side, stream.choice((1, 3, 4))))
-    return Aval("f32", tuple(scope.side() for _ in range(kind.rank)))
+        return Aval(
+            scope.float_dtype, (stream.choice((1, 2, 4)), side, side, stream.choice((1, 3, 4)))
+        )
+    return Aval(scope.float_dtype, tuple(scope.side() for _ in range(kind.rank)))
 
 
 def _model(scope: Scope, weights: Weights, x: Var, kind: _Kind, budget: int, mix: Mix) -> Var:
@@ -124,7 +126,7 @@ def _loss(scope: Scope, budget: int, mix: Mix, name: str) -> tuple[Function, tup
     h = _model(body, weights, x, kind, budget, mix)
     h = _head(body, weights, h, stream.choice((4, 8, 10)) if classify else 1)
     rows = h.aval.shape[:-1]
-    target = Aval("i32", rows) if classify else Aval("f32", h.aval.shape)
+    target = Aval("i32", rows) if classify else Aval(scope.float_dtype, h.aval.shape)
     y = Var(target, (0, 3) if classify else (-4.0, 4.0), "labels" if classify else "y")
     body.params.append(y)
     total = (_classification if classify else _regression)(body, h, y)
@@ -176,7 +178,7 @@ def _train_step(scope: Scope, budget: int, mix: Mix) -> None:
     grads = Var(params.type, role="grads")
     if scope.stream.chance(0.7):
         callee = Transformed("value_and_grad", loss)
-        outs: Any = (Var(Aval("f32"), role="loss_value"), grads)
+        outs: Any = (Var(Aval(scope.float_dtype), role="loss_value"), grads)
     else:
         callee, outs = Transformed("grad", loss), grads
     scope.bind("apply", (callee, *arguments), {}, outs)
@@ -210,7 +212,7 @@ def _train_step(scope: Scope, budget: int, mix: Mix) -> None:
 def _evaluate(scope: Scope, budget: int, mix: Mix) -> None:
     """A loss on its own."""
     loss, arguments = _loss(scope, budget, mix, "loss_fn")
-    scope.bind("apply", (loss, *arguments), {}, Var(Aval("f32"), (-1e3, 1e3)))
+    scope.bind("apply", (loss, *arguments), {}, Var(Aval(scope.float_dtype), (-1e3, 1e3)))
 
 
 _FORMS = ((_forward, 4.0), (_train_step, 3.0), (_evaluate, 1.5))

@@ -1,26 +1,24 @@
-"""The op table: one op is one row, and adding one touches nothing else."""
+"""The op table: one op is one row, and adding one touches nothing else.
+
+Each file here with `OPS` is part of it.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from collections import defaultdict
+from collections.abc import Iterator
+from importlib import import_module
 
 from jax_ir_pairs.synthesis.op import Op
-from jax_ir_pairs.synthesis.ops import (
-    binary,
-    contractions,
-    higher_order,
-    indexing,
-    reductions,
-    select,
-    shapes,
-    unary,
-)
 
-TABLE: dict[str, Op] = {
-    op.name: op
-    for module in (unary, binary, select, reductions, shapes, indexing, contractions, higher_order)
-    for op in module.OPS
-}
+
+def _rows() -> Iterator[Op]:
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+        yield from getattr(import_module(f"{__name__}.{name}"), "OPS", ())
+
+
+TABLE: dict[str, Op] = {op.name: op for op in _rows()}
 """Every op by its name."""
 
 

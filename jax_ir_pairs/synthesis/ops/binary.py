@@ -15,6 +15,7 @@ from jax_ir_pairs.synthesis.ops.rows import (
 from jax_ir_pairs.synthesis.types import (
     ANYTHING,
     BOOL,
+    COMPLEX,
     FLOATS,
     INTEGERS,
     NUMBERS,
@@ -41,12 +42,12 @@ def _truth(_x: Bounds, _y: Bounds) -> Bounds:
 
 
 BINARY = (
-    binary("add", NUMBERS, lambda x, y: (x[0] + y[0], x[1] + y[1]), "{0} + {1}",
+    binary("add", NUMBERS + COMPLEX, lambda x, y: (x[0] + y[0], x[1] + y[1]), "{0} + {1}",
            "jnp.add({0}, {1})", weight=4.0),
-    binary("sub", NUMBERS, lambda x, y: (x[0] - y[1], x[1] - y[0]), "{0} - {1}",
+    binary("sub", NUMBERS + COMPLEX, lambda x, y: (x[0] - y[1], x[1] - y[0]), "{0} - {1}",
            "jnp.subtract({0}, {1})", weight=3.0),
-    binary("mul", NUMBERS, _corners(lambda a, b: a * b), "{0} * {1}", "jnp.multiply({0}, {1})",
-           weight=4.0),
+    binary("mul", NUMBERS + COMPLEX, _corners(lambda a, b: a * b), "{0} * {1}",
+           "jnp.multiply({0}, {1})", weight=4.0),
     binary("div", FLOATS, _corners(lambda a, b: a / b), "{0} / {1}", "jnp.divide({0}, {1})",
            needs=_NONZERO, weight=2.0),
     binary("maximum", NUMBERS, spread, "jnp.maximum({0}, {1})", literals=0.4, weight=1.5),

@@ -9,11 +9,11 @@ from typing import Any
 from jax_ir_pairs.synthesis.graph import Operand, Var
 from jax_ir_pairs.synthesis.op import IllTyped, Op, spell
 from jax_ir_pairs.synthesis.scope import Scope
-from jax_ir_pairs.synthesis.types import FLOATS, Aval, Bounds
+from jax_ir_pairs.synthesis.types import COMPLEX, FLOATS, Aval, Bounds
 
 Drawn = tuple[tuple[Operand, ...], dict[str, Any]] | None
 
-TYPES = (*FLOATS, "i32")
+TYPES = (*FLOATS, *COMPLEX, "i32")
 
 
 def product_bounds(x: Var, y: Var, terms: int) -> Bounds:
@@ -24,6 +24,8 @@ def product_bounds(x: Var, y: Var, terms: int) -> Bounds:
     corners = [a * b for a in x.bounds for b in y.bounds]
     mixed = min(corners) < 0 < max(corners)
     scale = math.sqrt(terms) if mixed else terms
+    if x.aval.dtype in COMPLEX:
+        scale *= 2
     return (min(corners) * scale, max(corners) * scale)
 
 

@@ -24,6 +24,7 @@ OPS = (
     _row("linearize", "transform", "jax.linearize({0}, {*1})"),
     _row("tree_map", "tree", "jax.tree.map({0}, {*1})"),
     _row("item", "tree", "{0}[{key}]"),
+    _row("field", "tree", "{0}.{field}"),
     _row("unpack", "tree", "{0}"),
     _row("conv", "contraction", "lax.conv_general_dilated({0}, {1}{kw})"),
 )  # fmt: skip

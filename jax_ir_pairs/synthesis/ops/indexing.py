@@ -8,7 +8,7 @@ from typing import Any
 from jax_ir_pairs.synthesis.graph import Operand, Var
 from jax_ir_pairs.synthesis.op import IllTyped, Op, spell
 from jax_ir_pairs.synthesis.scope import Scope, literal_for
-from jax_ir_pairs.synthesis.types import FLOATS, NUMBERS, Aval, Bounds
+from jax_ir_pairs.synthesis.types import FLOATS, MOVABLE, NUMBERS, Aval, Bounds
 
 Drawn = tuple[tuple[Operand, ...], dict[str, Any]] | None
 
@@ -76,7 +76,7 @@ def _infer_getitem(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[
 
 
 def _draw_getitem(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: v.aval.rank > 0)) is None:
+    if (x := scope.pick(MOVABLE, where=lambda v: v.aval.rank > 0)) is None:
         return None
     return (x,), _params(_draw_parts(scope, x.aval.shape))
 
@@ -126,7 +126,9 @@ def _indices(scope: Scope, rank: int) -> Var:
 
 
 def _draw_take(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: 0 < v.aval.rank < 4 and v.aval.size < 1024)) is None:
+    if (
+        x := scope.pick(MOVABLE, where=lambda v: 0 < v.aval.rank < 4 and v.aval.size < 1024)
+    ) is None:
         return None
     indices, axis = _indices(scope, 1), scope.stream.choice((0, -1))
     # Out of bounds, take fills with NaN unless told to clip.
@@ -142,14 +144,16 @@ def _infer_gather(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[A
 
 
 def _draw_gather(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: 0 < v.aval.rank < 3 and v.aval.size < 1024)) is None:
+    if (
+        x := scope.pick(MOVABLE, where=lambda v: 0 < v.aval.rank < 3 and v.aval.size < 1024)
+    ) is None:
         return None
     return (x, _indices(scope, scope.stream.choice((1, 1, 2)))), {}
 
 
 def _infer_take_along(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
     x, indices = operands
-    if indices.aval != Aval("i32", x.aval.shape) or not x.aval.shape:
+    if indices.aval.shape != x.aval.shape or not x.aval.shape:
         raise IllTyped("take_along_axis")
     return x.aval, x.bounds
 
@@ -158,7 +162,7 @@ def _draw_take_along(scope: Scope) -> Drawn:
     if (x := scope.pick(FLOATS, where=lambda v: v.aval.rank > 0)) is None:
         return None
     inside = (0, x.aval.shape[-1] - 1)
-    order = scope.pick(("i32",), needs=inside, where=lambda v: v.aval.shape == x.aval.shape)
+    order = scope.pick(("i32", "i64"), needs=inside, where=lambda v: v.aval.shape == x.aval.shape)
     return (x, order or scope.let("argsort", x, axis=-1)), {"axis": -1}
 
 
@@ -173,7 +177,7 @@ def _infer_dynamic_slice(operands: Sequence[Any], params: Mapping[str, Any]) -> 
 
 
 def _draw_dynamic_slice(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: v.aval.rank > 0 and v.aval.shape[0] > 2)) is None:
+    if (x := scope.pick(MOVABLE, where=lambda v: v.aval.rank > 0 and v.aval.shape[0] > 2)) is None:
         return None
     start = scope.pick(("i32",), where=lambda v: v.aval.rank == 0)
     if start is None:
@@ -271,21 +275,21 @@ INDEXING = (
        spell("lax.dynamic_update_slice_in_dim({0}, {1}, {2}{kw})"), _infer_dynamic_update,
        _draw_dynamic_update, 0.8),
     Op("one_hot", "indexing", spell("jax.nn.one_hot({0}, {num_classes})"), _infer_one_hot,
-       _draw_one_hot),
+       _draw_one_hot, widens="all"),
     Op("segment_sum", "indexing", spell("jax.ops.segment_sum({0}, {1}{kw})"), _infer_segment_sum,
        _draw_segment_sum, 0.7),
 )  # fmt: skip
 
 CREATION = (
-    Op("arange", "creation", spell("jnp.arange({n})"), _infer_arange, _draw_n, 2.0),
-    Op("eye", "creation", spell("jnp.eye({n})"), _infer_eye, _draw_n),
+    Op("arange", "creation", spell("jnp.arange({n})"), _infer_arange, _draw_n, 2.0, widens="all"),
+    Op("eye", "creation", spell("jnp.eye({n})"), _infer_eye, _draw_n, widens="all"),
     Op("linspace", "creation", spell("jnp.linspace({start}, {stop}, {n})"), _infer_linspace,
        lambda scope: ((), {"start": scope.stream.choice((0.0, -1.0)), "stop": 1.0,
-                           "n": scope.side()})),
-    Op("zeros", "creation", spell("jnp.zeros({shape}{kw})"), _infer_zeros),
-    Op("full", "creation", spell("jnp.full({shape}, {value}{kw})"), _infer_zeros),
+                           "n": scope.side()}), widens="all"),
+    Op("zeros", "creation", spell("jnp.zeros({shape}{kw})"), _infer_zeros, widens="all"),
+    Op("full", "creation", spell("jnp.full({shape}, {value}{kw})"), _infer_zeros, widens="all"),
     Op("ones", "creation", spell("jnp.ones({shape})"), _infer_ones,
-       lambda scope: ((), {"shape": (scope.side(), scope.side())}), 0.5),
+       lambda scope: ((), {"shape": (scope.side(), scope.side())}), 0.5, widens="all"),
 )  # fmt: skip
 
 OPS = (*INDEXING, *CREATION)

@@ -14,6 +14,7 @@ from jax_ir_pairs.synthesis.types import (
     ALL,
     ANYTHING,
     BOOL,
+    COMPLEX,
     FLOATS,
     NUMBERS,
     SIGNED,
@@ -81,7 +82,8 @@ def _reduce(
                 params["keepdims"] = True
         return (x,), params
 
-    return Op(name, "reduction", spell(*spellings), infer, draw, weight)
+    widens: Any = "all" if result == "i32" else "integers" if name in ("sum", "prod") else ""
+    return Op(name, "reduction", spell(*spellings), infer, draw, weight, widens=widens)
 
 
 def _sum(bounds: Bounds, count: int) -> Bounds:
@@ -109,8 +111,9 @@ def _index(bounds: Bounds, count: int) -> Bounds:
 
 
 REDUCTIONS = (
-    _reduce("sum", (*FLOATS, "i32", "u32"), _sum, "jnp.sum({0}{kw})", "{0}.sum({kw})", weight=4),
-    _reduce("mean", FLOATS, _mean, "jnp.mean({0}{kw})", "{0}.mean({kw})", weight=3),
+    _reduce("sum", (*FLOATS, *COMPLEX, "i32", "u32"), _sum, "jnp.sum({0}{kw})",
+            "{0}.sum({kw})", weight=4),
+    _reduce("mean", FLOATS + COMPLEX, _mean, "jnp.mean({0}{kw})", "{0}.mean({kw})", weight=3),
     _reduce("max", NUMBERS, _mean, "jnp.max({0}{kw})", "{0}.max({kw})", weight=2),
     _reduce("min", NUMBERS, _mean, "jnp.min({0}{kw})", "{0}.min({kw})", weight=1.5),
     _reduce("prod", FLOATS, _product, "jnp.prod({0}{kw})", needs=(-1.3, 1.3), weight=0.5),
@@ -221,7 +224,7 @@ def _infer_diff(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Ava
 
 ORDER = (
     Op("argsort", "along_axis", spell("jnp.argsort({0}{kw})"), _infer_argsort,
-       _along_draw(NUMBERS, ANYTHING, True), 0.6),
+       _along_draw(NUMBERS, ANYTHING, True), 0.6, widens="all"),
     Op("roll", "along_axis", spell("jnp.roll({0}, {shift}{kw})"), _infer_roll, _draw_roll, 1.0),
     Op("diff", "along_axis", spell("jnp.diff({0}{kw})"), _infer_diff,
        _along_draw((*FLOATS, "i32"), ANYTHING, True), 0.7),

@@ -11,6 +11,7 @@ from jax_ir_pairs.synthesis.op import Draw, IllTyped, Op, spell
 from jax_ir_pairs.synthesis.scope import Scope, literal_for
 from jax_ir_pairs.synthesis.types import (
     ANYTHING,
+    COMPLEX,
     INTEGERS,
     Aval,
     Bounds,
@@ -26,6 +27,15 @@ def bounds_of(operand: Var | Literal) -> Bounds:
     if isinstance(operand, Literal):
         return (operand.value, operand.value)
     return operand.bounds
+
+
+def of_parts(bounds: Bounds) -> Bounds:
+    """Gives the bounds of a complex result's parts, given the rule for real operands.
+
+    A part of a product or a square is the sum of two real ones.
+    """
+    edge = 2 * max(map(abs, bounds))
+    return (-edge, edge)
 
 
 def broadcast(*avals: Aval) -> tuple[int, ...]:
@@ -94,9 +104,12 @@ def unary(
         if not (low >= needs[0] and high <= needs[1]):
             raise IllTyped(f"{name} outside its domain")
         try:
-            return Aval(result or x.aval.dtype, x.aval.shape), bounds(low, high)
+            inside = bounds(low, high)
         except OverflowError:
             raise IllTyped(name) from None
+        if x.aval.dtype in COMPLEX:
+            inside = of_parts(inside)
+        return Aval(result or x.aval.dtype, x.aval.shape), inside
 
     draw = _unary_draw(dtypes, needs)
     return Op(name, group, spell(*spellings), infer, draw, weight)
@@ -188,6 +201,8 @@ def binary(
             inside = bounds(bounds_of(operands[0]), bounds_of(operands[1]))
         except (OverflowError, ZeroDivisionError):
             raise IllTyped(name) from None
+        if dtype in COMPLEX:
+            inside = of_parts(inside)
         if not result and dtype in INTEGERS:
             low, high = input_bounds(dtype)
             inside = inside if low <= inside[0] and inside[1] <= high else ANYTHING

@@ -9,7 +9,7 @@ from typing import Any
 from jax_ir_pairs.synthesis.graph import Operand, Var
 from jax_ir_pairs.synthesis.op import IllTyped, Op, spell
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS, Scope
-from jax_ir_pairs.synthesis.types import NUMBERS, Aval, Bounds
+from jax_ir_pairs.synthesis.types import MOVABLE, NUMBERS, Aval, Bounds
 
 Drawn = tuple[tuple[Operand, ...], dict[str, Any]] | None
 
@@ -30,7 +30,7 @@ def _infer_reshape(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[
 
 
 def _draw_reshape(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: v.aval.rank > 0 and v.aval.size > 1)) is None:
+    if (x := scope.pick(MOVABLE, where=lambda v: v.aval.rank > 0 and v.aval.size > 1)) is None:
         return None
     shape, stream = x.aval.shape, scope.stream
     way = stream.integer(0, 3)
@@ -64,7 +64,7 @@ def _infer_transpose(operands: Sequence[Any], params: Mapping[str, Any]) -> tupl
 
 
 def _draw_transpose(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: v.aval.rank > 2)) is None:
+    if (x := scope.pick(MOVABLE, where=lambda v: v.aval.rank > 2)) is None:
         return None
     return (x,), {"axes": tuple(scope.stream.shuffled(range(x.aval.rank)))}
 
@@ -84,7 +84,7 @@ def _infer_swapaxes(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple
 
 
 def _draw_swapaxes(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: v.aval.rank > 1)) is None:
+    if (x := scope.pick(MOVABLE, where=lambda v: v.aval.rank > 1)) is None:
         return None
     pair = (-1, -2) if scope.stream.chance(0.6) else (0, 1)
     return (x,), {"axis1": pair[0], "axis2": pair[1]}
@@ -100,7 +100,7 @@ def _infer_expand(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[A
 
 
 def _draw_expand(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: 0 < v.aval.rank < 4)) is None:
+    if (x := scope.pick(MOVABLE, where=lambda v: 0 < v.aval.rank < 4)) is None:
         return None
     return (x,), {"axis": scope.stream.choice((0, -1, 1))}
 
@@ -114,7 +114,7 @@ def _infer_squeeze(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[
 
 
 def _draw_squeeze(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: 1 in v.aval.shape)) is None:
+    if (x := scope.pick(MOVABLE, where=lambda v: 1 in v.aval.shape)) is None:
         return None
     return (x,), {"axis": x.aval.shape.index(1)}
 
@@ -131,7 +131,9 @@ def _infer_broadcast_to(operands: Sequence[Any], params: Mapping[str, Any]) -> t
 
 
 def _draw_broadcast_to(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: 0 < v.aval.rank < 4 and v.aval.size < 512)) is None:
+    if (
+        x := scope.pick(MOVABLE, where=lambda v: 0 < v.aval.rank < 4 and v.aval.size < 512)
+    ) is None:
         return None
     return (x,), {"shape": (scope.side(), *x.aval.shape)}
 
@@ -155,10 +157,12 @@ def _spread(parts: Sequence[Var]) -> Bounds:
 
 
 def _draw_alike(scope: Scope, min_rank: int) -> tuple[Var, ...] | None:
-    x = scope.pick(where=lambda v: v.aval.rank >= min_rank and v.aval.size < MAX_ELEMENTS // 4)
+    x = scope.pick(
+        MOVABLE, where=lambda v: v.aval.rank >= min_rank and v.aval.size < MAX_ELEMENTS // 4
+    )
     if x is None:
         return None
-    other = scope.pick(where=lambda v: v.aval == x.aval and v is not x)
+    other = scope.pick(MOVABLE, where=lambda v: v.aval == x.aval and v is not x)
     if other is None and x.aval.dtype in NUMBERS:
         other = scope.let("square", x) if x.bounds[1] < 10 else scope.let("negative", x)
     if other is None:
@@ -195,7 +199,9 @@ def _infer_tile(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Ava
 
 
 def _draw_tile(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: 0 < v.aval.rank < 3 and v.aval.size < 1024)) is None:
+    if (
+        x := scope.pick(MOVABLE, where=lambda v: 0 < v.aval.rank < 3 and v.aval.size < 1024)
+    ) is None:
         return None
     reps = [1] * x.aval.rank
     reps[scope.stream.integer(0, len(reps) - 1)] = scope.stream.integer(2, 3)
@@ -210,7 +216,7 @@ def _infer_repeat(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[A
 
 
 def _draw_repeat(scope: Scope) -> Drawn:
-    if (x := scope.pick(where=lambda v: v.aval.rank > 0 and v.aval.size < 1024)) is None:
+    if (x := scope.pick(MOVABLE, where=lambda v: v.aval.rank > 0 and v.aval.size < 1024)) is None:
         return None
     return (x,), {"repeats": scope.stream.integer(2, 3), "axis": scope.stream.choice((0, -1))}
 
@@ -250,7 +256,7 @@ def _infer_diagonal(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple
 
 def _draw_rank(low: int, high: int) -> Any:
     def draw(scope: Scope) -> Drawn:
-        x = scope.pick(where=lambda v: low <= v.aval.rank <= high)
+        x = scope.pick(MOVABLE, where=lambda v: low <= v.aval.rank <= high)
         return None if x is None else ((x,), {})
 
     return draw

@@ -18,6 +18,7 @@ from jax_ir_pairs.synthesis.ops.rows import (
 )
 from jax_ir_pairs.synthesis.types import (
     BOOL,
+    COMPLEX,
     FLOATS,
     INTEGERS,
     SIGNED,
@@ -27,13 +28,14 @@ from jax_ir_pairs.synthesis.types import (
 _EXP: Bounds = (-30.0, 8.0)
 
 UNARY = (
-    unary("negative", FLOATS + SIGNED, lambda a, b: (-b, -a), "-{0}", "jnp.negative({0})"),
+    unary("negative", FLOATS + SIGNED + COMPLEX, lambda a, b: (-b, -a), "-{0}",
+          "jnp.negative({0})"),
     unary("abs", FLOATS + SIGNED, absolute, "jnp.abs({0})", "abs({0})"),
-    unary("square", FLOATS + SIGNED, squared, "jnp.square({0})", weight=1.2),
-    unary("squared", FLOATS + SIGNED, squared, "{0} ** 2"),
+    unary("square", FLOATS + SIGNED + COMPLEX, squared, "jnp.square({0})", weight=1.2),
+    unary("squared", FLOATS + SIGNED + COMPLEX, squared, "{0} ** 2"),
     unary("cubed", FLOATS + SIGNED, lambda a, b: (a**3, b**3), "{0} ** 3", weight=0.4),
     unary("sign", FLOATS + SIGNED, within(-1, 1), "jnp.sign({0})", weight=0.5),
-    unary("exp", FLOATS, monotone(math.exp), "jnp.exp({0})", needs=_EXP, weight=1.5),
+    unary("exp", FLOATS + COMPLEX, monotone(math.exp), "jnp.exp({0})", needs=_EXP, weight=1.5),
     unary("exp2", FLOATS, monotone(lambda v: 2.0**v), "jnp.exp2({0})", needs=_EXP, weight=0.4),
     unary("expm1", FLOATS, monotone(math.expm1), "jnp.expm1({0})", needs=_EXP, weight=0.6),
     unary("log", FLOATS, monotone(math.log), "jnp.log({0})", needs=POSITIVE, weight=1.5),

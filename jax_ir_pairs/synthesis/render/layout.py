@@ -6,10 +6,23 @@ import re
 
 WIDTH = 88
 
-_IMPORTS = (
-    (re.compile(r"\bjax\.(?!numpy)"), "import jax"),
-    (re.compile(r"\bjnp\."), "import jax.numpy as jnp"),
-    (re.compile(r"\blax\."), "from jax import lax"),
+_STANDARD, _INSTALLED = 0, 1
+_IMPORTS = tuple(
+    (section, re.compile(pattern), line)
+    for section, pattern, line in (
+        (_STANDARD, r"\bdataclass\b|@dataclass", "from dataclasses import dataclass"),
+        (_STANDARD, r"\bpartial\(", "from functools import partial"),
+        (_STANDARD, r"\bNamedTuple\b", "from typing import NamedTuple"),
+        (_INSTALLED, r"\bjax\.(?!numpy|sharding|interpreters|extend)", "import jax"),
+        (_INSTALLED, r"\bjnp\.", "import jax.numpy as jnp"),
+        (_INSTALLED, r"\bnp\.", "import numpy as np"),
+        (_INSTALLED, r"\blax\.", "from jax import lax"),
+        (_INSTALLED, r"\bPrimitive\(", "from jax.extend.core import Primitive"),
+        (_INSTALLED, r"\b(ad|batching|mlir)\.", "from jax.interpreters import ad, batching, mlir"),
+        (_INSTALLED, r"\bMesh\(", "from jax.sharding import Mesh"),
+        (_INSTALLED, r"\bNamedSharding\(", "from jax.sharding import NamedSharding"),
+        (_INSTALLED, r"\bP\(", "from jax.sharding import PartitionSpec as P"),
+    )
 )
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
@@ -75,8 +88,14 @@ def _split(content: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def module(definitions: list[list[str]]) -> str:
+def module(definitions: list[list[str]], *, x64: bool = False) -> str:
     """Gives the module of these top-level definitions, under the imports that they need."""
-    body = "\n\n\n".join("\n".join(lines) for lines in definitions)
-    imports = [line for pattern, line in _IMPORTS if pattern.search(body)]
-    return "\n".join(imports) + "\n\n\n" + body + "\n" if imports else body + "\n"
+    body = "\n\n\n".join("\n".join(lines) for lines in definitions) + "\n"
+    switch = 'jax.config.update("jax_enable_x64", True)\n' if x64 else ""
+    found: dict[int, list[str]] = {}
+    for section, pattern, line in _IMPORTS:
+        if pattern.search(switch + body):
+            found.setdefault(section, []).append(line)
+    sections = ["\n".join(lines) + "\n" for _, lines in sorted(found.items())]
+    head = "\n".join([*sections, switch] if switch else sections)
+    return head + "\n\n" + body if head else body

@@ -11,6 +11,8 @@ from typing import Any
 from jax_ir_pairs.synthesis.graph import (
     Call,
     Callee,
+    Code,
+    Defined,
     Function,
     Literal,
     Transformed,
@@ -25,7 +27,7 @@ from jax_ir_pairs.synthesis.render.names import Names
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import LONG_NAMES, Record
 
-_RAW = {"subscript", "method"}
+_RAW = {"subscript", "method", "field"}
 _SIMPLE = re.compile(r"-?[\w.]+")
 _LONGEST_INLINE = 30
 _LONGEST_LAMBDA = {0: 56, 1: 28}
@@ -44,12 +46,14 @@ class Expr:
         return self.text if self.binding >= needs else f"({self.text})"
 
 
-def render(entry: Function, name: str, stream: Stream) -> tuple[str, list[str]]:
+def render(
+    entry: Function, name: str, stream: Stream, *, x64: bool = False
+) -> tuple[str, list[str]]:
     """Gives the module with `entry` as function `name`, and the names of the entry's parameters."""
     renderer = _Renderer(stream)
     renderer.names.function(name)
     parameters, lines = renderer.define(entry, name, set(), indent=0)
-    return module([*renderer.hoisted, lines]), parameters
+    return module([*renderer.hoisted, lines], x64=x64), parameters
 
 
 class _Renderer:
@@ -58,6 +62,7 @@ class _Renderer:
         self.names = Names(stream)
         self.exprs: dict[Var, Expr] = {}
         self.function_names: dict[Function, str] = {}
+        self.block_names: dict[Defined, str] = {}
         self.hoisted: list[list[str]] = []
         self.inlining = stream.choice((0.15, 0.5, 0.5, 0.8))
         self.lambdas = stream.choice((0.2, 0.6, 0.9))
@@ -138,6 +143,8 @@ class _Renderer:
         definitions = []
         for operand in call.operands:
             for callee in functions_in(operand):
+                if isinstance(callee, Defined):
+                    self._block(callee)
                 if not isinstance(callee, Function) or callee in self.function_names:
                     continue
                 around = sum(isinstance(c, Transformed) for c in functions_in(operand))
@@ -145,7 +152,7 @@ class _Renderer:
                 if (text := self._lambda(callee, longest)) is not None:
                     self.function_names[callee] = text
                     continue
-                free = callee.free_vars()
+                free = callee.free_vars
                 if not free and (callee.doc or self.stream.chance(self.hoisting)):
                     name = self.names.function(callee.role)
                     self.function_names[callee] = name
@@ -158,11 +165,34 @@ class _Renderer:
                     definitions.append(self.define(callee, name, inner, indent)[1])
         return definitions
 
+    def _block(self, block: Defined) -> str:
+        """Gives the name of a block; the first call puts it into the module."""
+        if block in self.block_names:
+            return self.block_names[block]
+        others = {f"u{n}": self._block(other) for n, other in enumerate(block.uses)}
+        name = self.block_names[block] = self.names.function(block.role)
+        if block.me is not None:
+            self.exprs[block.me] = Expr(name)
+        known = {"name": name, **others, **{k: str(v) for k, v in block.params.items()}}
+        for number, function in enumerate(block.functions):
+            own = number > 0 or "{f0}" in block.template
+            known[f"f{number}"] = self.names.function(function.role) if own else name
+            self.function_names[function] = known[f"f{number}"]
+        lines: list[str] = []
+        for line in block.template.splitlines():
+            if line.startswith("{def"):
+                function = block.functions[int(line[4:-1])]
+                lines += self.define(function, self.function_names[function], set(), 0)[1]
+            else:
+                lines.append(line.format_map(known))
+        self.hoisted.append(lines)
+        return name
+
     def _visible(self, function: Function) -> set[str]:
         """Gives the names that a nested function reads from around it."""
         return {
             word
-            for var in function.free_vars()
+            for var in function.free_vars
             for word in re.findall(r"[A-Za-z_]\w*", self.exprs[var].text)
         }
 
@@ -229,11 +259,14 @@ class _Renderer:
             return self.exprs[operand]
         if isinstance(operand, Literal):
             return Expr(repr(operand.value), ATOM if operand.value >= 0 else UNARY)
-        if isinstance(operand, Function | Transformed):
+        if isinstance(operand, Function | Transformed | Defined):
             return self._callee(operand)
         if operand is None:
             return Expr("None")
         if isinstance(operand, Record):
+            if operand.cls is not None:
+                fields = (f"{key}={self._operand(v, taken).text}" for key, v in operand.items)
+                return Expr(f"{self._block(operand.cls)}({', '.join(fields)})")
             items = (f'"{key}": {self._operand(v, taken).text}' for key, v in operand.items)
             return Expr("{" + ", ".join(items) + "}")
         parts = [self._operand(part, taken).text for part in operand]
@@ -243,6 +276,8 @@ class _Renderer:
         if isinstance(callee, Function):
             text = self.function_names[callee]
             return Expr(text, LOOSEST if text.startswith("lambda") else ATOM)
+        if isinstance(callee, Defined):
+            return Expr(self._block(callee))
         inner = self._callee(callee.function).text
         return Expr(f"{TRANSFORMS[callee.transform]}({inner}{keywords(callee.params)})")
 
@@ -254,6 +289,8 @@ def keywords(params: Mapping[str, Any]) -> str:
 
 def parameter(key: str, value: Any) -> str:
     """Gives the source of a parameter's value."""
+    if isinstance(value, Code):
+        return value.text
     if key == "dtype":
         return f"jnp.{LONG_NAMES[value]}"
     if isinstance(value, str):
@@ -291,5 +328,5 @@ def _closed_over(function: Function) -> list[Var]:
         for operand in call.operands
         for callee in functions_in(operand)
         if isinstance(callee, Function)
-        for var in callee.free_vars()
+        for var in callee.free_vars
     ]
