@@ -88,7 +88,7 @@ class _Walk:
                 self.structure.append(f" {key}={value}")
 
     def function(self, function: Function) -> None:
-        self.both("\\")
+        self.both(f"\\{function.decorator}")
         self.bind(function.params)
         for call in function.body:
             self.call(call)

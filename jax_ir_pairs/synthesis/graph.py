@@ -54,6 +54,8 @@ class Function:
     body: tuple[Call, ...]
     result: Result
     doc: str = ""
+    decorator: str = ""
+    """A transformation that the definition carries: `jax.jit`, `jax.checkpoint`."""
     free_vars: tuple[Var, ...] = field(init=False)
     """The variables that the body takes from outside, in order of first use."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import os
@@ -71,9 +72,14 @@ def test_inputs_are_json_that_names_the_parameters() -> None:
     for seed, draft in drafts(50):
         program = draft.program()
         names = [name for name, _ in json.loads(program.inputs)]
-        assert f"def {program.entry_point}({', '.join(names)})" in " ".join(
-            program.python.replace("(\n    ", "(").replace("\n)", ")").split()
-        ), shown(program, seed)
+        (entry,) = (
+            node
+            for node in ast.parse(program.python).body
+            if isinstance(node, ast.FunctionDef) and node.name == program.entry_point
+        )
+        required = len(entry.args.args) - len(entry.args.defaults)
+        found = [argument.arg for argument in entry.args.args[:required]]
+        assert found == names, shown(program, seed)
 
 
 def test_almost_all_inputs_are_used() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from jax_ir_pairs.synthesis.render.style import TRANSFORMS
+
 WIDTH = 88
 
 _STANDARD, _INSTALLED = 0, 1
@@ -16,7 +18,14 @@ _IMPORTS = tuple(
         (_INSTALLED, r"\bjax\.(?!numpy|sharding|interpreters|extend)", "import jax"),
         (_INSTALLED, r"\bjnp\.", "import jax.numpy as jnp"),
         (_INSTALLED, r"\bnp\.", "import numpy as np"),
-        (_INSTALLED, r"\blax\.", "from jax import lax"),
+        (_INSTALLED, r"(?<![\w.])lax\.", "from jax import lax"),
+        (_INSTALLED, r"(?s)\A(?!.*\bnn\.Module\b).*(?<![\w.])nn\.", "from jax import nn"),
+        (_INSTALLED, r"(?<![\w.])random\.", "from jax import random"),
+        (_INSTALLED, r"(?<![\w.])jr\.", "import jax.random as jr"),
+        *(
+            (_INSTALLED, rf"(?<![\w.\"]){name}(?=[(),\n])", f"from jax import {name}")
+            for name in TRANSFORMS
+        ),
         (_INSTALLED, r"\bPrimitive\(", "from jax.extend.core import Primitive"),
         (_INSTALLED, r"\b(ad|batching|mlir)\.", "from jax.interpreters import ad, batching, mlir"),
         (_INSTALLED, r"\bMesh\(", "from jax.sharding import Mesh"),
@@ -27,21 +36,21 @@ _IMPORTS = tuple(
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
-def statement(prefix: str, expression: str, indent: int) -> list[str]:
+def statement(prefix: str, expression: str, indent: int, suffix: str = "") -> list[str]:
     """Gives the lines of `prefix` + `expression`, split at its last bracket where too long.
 
     As the formatter does: the content of the bracket on a line of its own, or else one element a
     line with a trailing comma.
     """
     margin = " " * indent
-    line = f"{margin}{prefix}{expression}"
+    line = f"{margin}{prefix}{expression}{suffix}"
     if len(line) <= WIDTH or expression[-1:] not in _CLOSING:
         return [line]
     start, end = _opening(expression, len(expression) - 1), len(expression) - 1
     if len(margin + prefix) + start >= WIDTH and expression[start - 1] in _CLOSING:
         start, end = _opening(expression, start - 1), start - 1
     content = expression[start + 1 : end]
-    head, tail = f"{margin}{prefix}{expression[: start + 1]}", f"{margin}{expression[end:]}"
+    head, tail = f"{margin}{prefix}{expression[: start + 1]}", f"{margin}{expression[end:]}{suffix}"
     inner = f"{margin}    {content}"
     if len(inner) <= WIDTH and expression[start] == "(" and start > 0:
         return [head, inner, tail]
@@ -96,6 +105,19 @@ def module(definitions: list[list[str]], *, x64: bool = False) -> str:
     for section, pattern, line in _IMPORTS:
         if pattern.search(switch + body):
             found.setdefault(section, []).append(line)
-    sections = ["\n".join(lines) + "\n" for _, lines in sorted(found.items())]
+    sections = ["\n".join(_sorted(lines)) + "\n" for _, lines in sorted(found.items())]
     head = "\n".join([*sections, switch] if switch else sections)
     return head + "\n\n" + body if head else body
+
+
+def _sorted(lines: list[str]) -> list[str]:
+    """Gives import lines in order, with the names of one module on one line."""
+    names: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("from "):
+            module_name, _, name = line.removeprefix("from ").partition(" import ")
+            names.setdefault(module_name, []).append(name)
+    joined = []
+    for module_name, members in sorted(names.items()):
+        joined += statement(f"from {module_name} import ", ", ".join(sorted(members)), 0)
+    return sorted(line for line in lines if line.startswith("import ")) + joined

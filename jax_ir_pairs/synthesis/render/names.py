@@ -5,9 +5,25 @@ from __future__ import annotations
 import builtins
 import keyword
 
+from jax_ir_pairs.synthesis.render.style import TRANSFORMS
 from jax_ir_pairs.synthesis.stream import Stream
+from jax_ir_pairs.synthesis.types import BOOL, FLOATS, Aval, Record, Tree
 
-RESERVED = frozenset({"jax", "jnp", "lax", *keyword.kwlist, *dir(builtins)}) - {"input", "next"}
+_MODULES = (
+    "jax",
+    "jnp",
+    "lax",
+    "nn",
+    "np",
+    "random",
+    "jr",
+    "P",
+    "partial",
+    "ad",
+    "batching",
+    "mlir",
+)
+RESERVED = frozenset({*_MODULES, *TRANSFORMS, *keyword.kwlist, *dir(builtins)}) - {"input", "next"}
 
 _BY_OP = {
     "matmul": ("h", "out", "hidden", "proj"),
@@ -58,13 +74,34 @@ _BY_OP = {
 }
 
 _LETTERS = tuple("abcdgpqrstuvyz")
+_MASKS = ("mask", "keep", "valid", "flags", "active")
+_SCALARS = ("value", "coef", "score", "weight", "level", "amount", "alpha", "total")
+_ARRAYS = (
+    "h", "out", "y", "feats", "res", "vals", "hidden", "z", "buf", "acc", "signal", "mixed",
+    "updated", "scaled", "block", "state_vec",
+)  # fmt: skip
+_INDICES = ("idx", "ids", "codes", "counts", "offsets", "bins")
+
+
+def _by_type(type: Tree | None) -> tuple[str, ...]:
+    if isinstance(type, Aval):
+        if type.dtype in BOOL:
+            return _MASKS
+        if type.dtype not in FLOATS:
+            return _INDICES
+        return _ARRAYS if type.rank else _SCALARS
+    return ("tree", "state", "values") if isinstance(type, Record) else ("pair", "parts")
 
 
 class Names:
-    """Gives each variable and function a name that is free where it is seen."""
+    """Gives each variable and function a name that is free where it is seen.
 
-    def __init__(self, stream: Stream) -> None:
+    A wordy hand names a value that nothing else names after its type, another takes a letter.
+    """
+
+    def __init__(self, stream: Stream, *, wordy: bool = False) -> None:
         self._stream = stream
+        self._wordy = wordy
         self._letters = stream.shuffled(_LETTERS)
         self._locals: set[str] = set()
         self._functions: set[str] = set()
@@ -75,16 +112,20 @@ class Names:
         self._functions.add(name)
         return name
 
-    def local(self, role: str, op: str, taken: set[str]) -> str:
-        """Gives a name after the role, else after the op, else a letter; adds it to `taken`."""
+    def local(self, role: str, op: str, taken: set[str], type: Tree | None = None) -> str:
+        """Gives a name after role, op or type, else a letter; adds it to `taken`."""
         taken_here = taken | self._functions
         if role:
             name = role
         elif op in _BY_OP and self._stream.chance(0.75):
             name = self._stream.choice(_BY_OP[op])
         else:
-            free = [letter for letter in self._letters if letter not in taken_here]
-            name = free[0] if free else "tmp"
+            plenty = _by_type(type) if self._wordy else self._letters
+            free = [word for word in plenty if word not in taken_here]
+            if self._wordy:
+                name = self._stream.choice(free or plenty)
+            else:
+                name = free[0] if free else "tmp"
         name = self._free(name, taken_here)
         taken.add(name)
         self._locals.add(name)

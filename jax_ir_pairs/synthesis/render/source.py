@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import (
     Call,
-    Callee,
     Code,
     Defined,
     Function,
@@ -18,125 +15,185 @@ from jax_ir_pairs.synthesis.graph import (
     Transformed,
     Var,
     functions_in,
-    vars_in,
+    walk,
 )
-from jax_ir_pairs.synthesis.op import ATOM, LOOSEST, POWER, UNARY, Slot, Spelling
-from jax_ir_pairs.synthesis.ops.higher_order import TRANSFORMS
+from jax_ir_pairs.synthesis.render import remarks
+from jax_ir_pairs.synthesis.render.body import Body
+from jax_ir_pairs.synthesis.render.expressions import Expr, Expressions, literal
 from jax_ir_pairs.synthesis.render.layout import WIDTH, module, statement
 from jax_ir_pairs.synthesis.render.names import Names
+from jax_ir_pairs.synthesis.render.style import Style
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import LONG_NAMES, Record
+from jax_ir_pairs.synthesis.types import Record
 
-_RAW = {"subscript", "method", "field"}
-_SIMPLE = re.compile(r"-?[\w.]+")
 _LONGEST_INLINE = 30
 _LONGEST_LAMBDA = {0: 56, 1: 28}
 """By the number of transformations around it; under more, a function is always defined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expr:
-    """Source of an expression, and how tightly it binds."""
-
-    text: str
-    binding: int = ATOM
-
-    def at(self, needs: int) -> str:
-        """Gives the text, in parentheses where the place needs a tighter binding."""
-        return self.text if self.binding >= needs else f"({self.text})"
 
 
 def render(
     entry: Function, name: str, stream: Stream, *, x64: bool = False
 ) -> tuple[str, list[str]]:
     """Gives the module with `entry` as function `name`, and the names of the entry's parameters."""
-    renderer = _Renderer(stream)
+    renderer = _Renderer(stream, _style_for(entry, stream))
     renderer.names.function(name)
-    parameters, lines = renderer.define(entry, name, set(), indent=0)
-    return module([*renderer.hoisted, lines], x64=x64), parameters
+    renderer.name_constants(entry)
+    parameters, lines = renderer.define(entry, name, set(), indent=0, is_entry=True)
+    constants = [[f"{name} = {value}" for name, value in renderer.write.constants.values()]]
+    definitions = [*constants[: bool(constants[0])], *renderer.hoisted, lines]
+    return module(definitions, x64=x64), parameters
+
+
+def _style_for(entry: Function, stream: Stream) -> Style:
+    style = Style.draw(stream)
+    blocks = (c for call in walk(entry) for o in call.operands for c in functions_in(o))
+    if any(isinstance(block, Defined) and "nn." in block.template for block in blocks):
+        # `nn` is another library's module there.
+        return replace(style, dialect=replace(style.dialect, nn=False))
+    return style
 
 
 class _Renderer:
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, style: Style) -> None:
         self.stream = stream
-        self.names = Names(stream)
-        self.exprs: dict[Var, Expr] = {}
-        self.function_names: dict[Function, str] = {}
+        self.style = style
+        self.names = Names(stream, wordy=style.wordy)
+        self.write = Expressions(stream, style, self._block)
         self.block_names: dict[Defined, str] = {}
         self.hoisted: list[list[str]] = []
-        self.inlining = stream.choice((0.15, 0.5, 0.5, 0.8))
-        self.lambdas = stream.choice((0.2, 0.6, 0.9))
-        self.hoisting = stream.choice((0.3, 0.8))
-        self.spellings: dict[str, Spelling] = {}
+
+    def statement(self, prefix: str, expression: str, indent: int, suffix: str = "") -> list[str]:
+        """Gives the lines of a statement, in the dialect of the program."""
+        dialect = self.style.dialect
+        return statement(dialect(prefix), dialect(expression), indent, suffix)
+
+    def name_constants(self, entry: Function) -> None:
+        """Gives some of the program's numbers a name on module level."""
+        for call in walk(entry):
+            for operand in call.operands:
+                if not isinstance(operand, Literal) or operand.value in self.write.constants:
+                    continue
+                name = remarks.constant_name(call.op.name, operand.value)
+                if name and self.stream.chance(self.style.constants):
+                    text = literal(operand).text
+                    self.write.constants[operand.value] = (self.names.function(name), text)
 
     def define(
-        self, function: Function, name: str, taken: set[str], indent: int
+        self, function: Function, name: str, taken: set[str], indent: int, *, is_entry: bool = False
     ) -> tuple[list[str], list[str]]:
         """Gives the parameter names and the lines of a `def`."""
+        stream, style, margin = self.stream, self.style, " " * indent
         parameters = [self._bind(var, "", taken) for var in function.params]
-        lines = statement(f"def {name}", f"({', '.join(parameters)})", indent)
-        lines[-1] += ":"
-        if function.doc:
-            lines.append(f'{" " * (indent + 4)}"""{function.doc}"""')
-        lines += self._body(function, taken, indent + 4)
-        return parameters, lines
+        shown, result = parameters, ""
+        if stream.chance(style.hints):
+            hints = [remarks.annotation(var.type) for var in function.params]
+            shown = [f"{p}: {h}" if h else p for p, h in zip(parameters, hints, strict=True)]
+            result = remarks.result_annotation(function)
+        static = self._default_argument(function, taken) if indent == 0 else ""
+        shown = [*shown, static] if static else shown
+        lines = []
+        if is_entry and style.jitted:
+            names = f'static_argnames=("{static.partition("=")[0]}",)'
+            lines.append(style.dialect(f"@partial(jax.jit, {names})" if static else "@jax.jit"))
+        elif function.decorator:
+            lines.append(style.dialect(f"{margin}@{function.decorator}"))
+        lines += self.statement(f"def {name}", f"({', '.join(shown)})", indent, f"{result}:")
+        if stream.chance(style.docs):
+            doc = remarks.docstring(function, parameters, style.arguments)
+            lines += [f"{margin}    {line}" if line else "" for line in doc]
+        body = self._body(function, taken, indent + 4)
+        if len(lines[-1].split('"""')) > 1 and re.match(r" *def ", body[0]):
+            lines.append("")
+        return parameters, lines + body
+
+    def _default_argument(self, function: Function, taken: set[str]) -> str:
+        """Gives `name=value` of an argument that takes the place of a number in the body."""
+        if function in self.write.function_names or not self.stream.chance(self.style.defaults):
+            return ""
+        found = remarks.default_argument(function, taken)
+        if found is None:
+            return ""
+        call, key, name, value = found
+        taken.add(name)
+        self.write.overrides[call, key] = Code(name)
+        return f"{name}={value}"
 
     def _bind(self, var: Var, op: str, taken: set[str]) -> str:
-        name = self.names.local(var.role, op, taken)
-        self.exprs[var] = Expr(name)
+        name = self.names.local(var.role, op, taken, var.type)
+        self.write.values[var] = Expr(name)
         return name
 
     def _body(self, function: Function, taken: set[str], indent: int) -> list[str]:
-        uses = Counter(_direct_uses(function))
-        closed_over = set(_closed_over(function))
+        body, after_def = Body(function), False
         lines: list[str] = []
-        after_def = False
         for call in function.body:
-            definitions = self._definitions(call, taken, indent)
-            for definition in definitions:
+            for definition in self._definitions(call, taken, indent):
                 lines += [""] * bool(lines) + definition
                 after_def = True
-            expr = self._expression(call, taken)
-            if self._inline(call, expr, uses, closed_over):
+            body.reads(call)
+            expr = self.write.call(call)
+            if self._inline(call, expr, body):
                 assert isinstance(call.outs, Var)
-                self.exprs[call.outs] = expr
+                self.write.values[call.outs] = expr
+                body.inlines(call, expr.text)
                 continue
-            prefix = self._pattern(call.outs, call.op.name, uses, closed_over, taken)
-            lines += [""] * after_def + statement(f"{prefix} = ", expr.text, indent)
+            written = self._statement(call, expr, body, taken, indent)
+            lines += [""] * after_def + written
             after_def = False
         lines += [""] * after_def
-        return lines + statement("return ", self._result(function.result, taken), indent)
+        return lines + self.statement("return ", self._result(function.result), indent)
 
-    def _inline(self, call: Call, expr: Expr, uses: Counter[Var], closed_over: set[Var]) -> bool:
-        if call.op.name == "item":
+    def _statement(
+        self, call: Call, expr: Expr, body: Body, taken: set[str], indent: int
+    ) -> list[str]:
+        old = body.rebindable(call, self.write.values)
+        if old is not None and self.stream.chance(self.style.rebinding):
+            assert isinstance(call.outs, Var)
+            prefix = self.write.values[old].text
+            self.write.values[call.outs] = self.write.values[old]
+            body.rebound(old, call.outs)
+        else:
+            prefix = self._pattern(call.outs, call.op.name, body, taken)
+        lines = self.statement(f"{prefix} = ", expr.text, indent)
+        if self.stream.chance(self.style.comments):
+            if text := remarks.comment(call, self.stream):
+                lines = [f"{' ' * indent}# {text}", *lines]
+        elif self.stream.chance(self.style.shapes):
+            text = remarks.shape_comment(call)
+            if text and len(lines) == 1 and len(lines[0]) + len(text) + 4 <= WIDTH:
+                lines = [f"{lines[0]}  # {text}"]
+        return lines
+
+    def _inline(self, call: Call, expr: Expr, body: Body) -> bool:
+        if call.op.name in ("item", "field"):
             return True
         var = call.outs
-        if not isinstance(var, Var) or uses[var] != 1 or var in closed_over:
+        if not isinstance(var, Var) or body.uses[var] != 1 or var in body.closed_over:
             return False
+        if call is body.function.body[-1] and var is body.function.result:
+            return self.stream.chance(self.style.returning)
         if var.role or any(True for o in call.operands for _ in functions_in(o)):
             return False
-        return len(expr.text) <= _LONGEST_INLINE and self.stream.chance(self.inlining)
+        return len(expr.text) <= _LONGEST_INLINE and self.stream.chance(self.style.inlining)
 
-    def _pattern(
-        self, outs: Any, op: str, uses: Counter[Var], closed_over: set[Var], taken: set[str]
-    ) -> str:
+    def _pattern(self, outs: Any, op: str, body: Body, taken: set[str]) -> str:
         if isinstance(outs, Var):
             return self._bind(outs, op, taken)
         names = []
         for part in outs:
             if isinstance(part, Var):
-                used = uses[part] or part in closed_over
+                used = body.uses[part] or part in body.closed_over
                 names.append(self._bind(part, op, taken) if used else "_")
             else:
-                names.append(f"({self._pattern(part, op, uses, closed_over, taken)})")
+                names.append(f"({self._pattern(part, op, body, taken)})")
         return ", ".join(names) if len(names) > 1 else f"({names[0]},)"
 
-    def _result(self, result: Any, taken: set[str]) -> str:
+    def _result(self, result: Any) -> str:
         if isinstance(result, tuple):
-            parts = [self._operand(part, taken).text for part in result]
+            parts = [self.write.operand(part).text for part in result]
             text = ", ".join(parts) + "," * (len(parts) == 1)
             return f"({text})" if len(parts) == 1 or len(text) > WIDTH - 15 else text
-        return self._operand(result, taken).text
+        return self.write.operand(result).text
 
     def _definitions(self, call: Call, taken: set[str], indent: int) -> list[list[str]]:
         """Defines the functions that the call uses: on module level, or here if they close over."""
@@ -145,22 +202,20 @@ class _Renderer:
             for callee in functions_in(operand):
                 if isinstance(callee, Defined):
                     self._block(callee)
-                if not isinstance(callee, Function) or callee in self.function_names:
+                if not isinstance(callee, Function) or callee in self.write.function_names:
                     continue
                 around = sum(isinstance(c, Transformed) for c in functions_in(operand))
                 longest = _LONGEST_LAMBDA.get(around, 0)
                 if (text := self._lambda(callee, longest)) is not None:
-                    self.function_names[callee] = text
-                    continue
-                free = callee.free_vars
-                if not free and (callee.doc or self.stream.chance(self.hoisting)):
+                    self.write.function_names[callee] = text
+                elif not callee.free_vars and self.stream.chance(self.style.hoisting):
                     name = self.names.function(callee.role)
-                    self.function_names[callee] = name
                     _, lines = self.define(callee, name, set(), 0)
+                    self.write.function_names[callee] = name
                     self.hoisted.append(lines)
                 else:
                     name = self.names.local(callee.role, "", taken)
-                    self.function_names[callee] = name
+                    self.write.function_names[callee] = name
                     inner = self._visible(callee) | {name}
                     definitions.append(self.define(callee, name, inner, indent)[1])
         return definitions
@@ -172,19 +227,19 @@ class _Renderer:
         others = {f"u{n}": self._block(other) for n, other in enumerate(block.uses)}
         name = self.block_names[block] = self.names.function(block.role)
         if block.me is not None:
-            self.exprs[block.me] = Expr(name)
+            self.write.values[block.me] = Expr(name)
         known = {"name": name, **others, **{k: str(v) for k, v in block.params.items()}}
         for number, function in enumerate(block.functions):
             own = number > 0 or "{f0}" in block.template
             known[f"f{number}"] = self.names.function(function.role) if own else name
-            self.function_names[function] = known[f"f{number}"]
+            self.write.function_names[function] = known[f"f{number}"]
         lines: list[str] = []
         for line in block.template.splitlines():
             if line.startswith("{def"):
                 function = block.functions[int(line[4:-1])]
-                lines += self.define(function, self.function_names[function], set(), 0)[1]
+                lines += self.define(function, self.write.function_names[function], set(), 0)[1]
             else:
-                lines.append(line.format_map(known))
+                lines.append(self.style.dialect(line.format_map(known)))
         self.hoisted.append(lines)
         return name
 
@@ -193,140 +248,26 @@ class _Renderer:
         return {
             word
             for var in function.free_vars
-            for word in re.findall(r"[A-Za-z_]\w*", self.exprs[var].text)
+            for word in re.findall(r"[A-Za-z_]\w*", self.write.values[var].text)
         }
 
     def _lambda(self, function: Function, longest: int) -> str | None:
-        if function.doc or len(function.body) > 3 or not self.stream.chance(self.lambdas):
+        plain = not function.doc and not function.decorator and len(function.body) <= 3
+        if not plain or not self.stream.chance(self.style.lambdas):
             return None
+        body = Body(function)
         nested = any(True for c in function.body for o in c.operands for _ in functions_in(o))
-        uses = Counter(_direct_uses(function))
         if nested or isinstance(function.result, Record):
             return None
         for call in function.body:
-            single = isinstance(call.outs, Var) and uses[call.outs] == 1
-            if not single and call.op.name != "item":
+            single = isinstance(call.outs, Var) and body.uses[call.outs] == 1
+            if not single and call.op.name not in ("item", "field"):
                 return None
         inner = self._visible(function)
         names = [self._bind(var, "", inner) for var in function.params]
         for call in function.body:
             assert isinstance(call.outs, Var)
-            self.exprs[call.outs] = self._expression(call, inner)
-        result = self._operand(function.result, inner).text
+            self.write.values[call.outs] = self.write.call(call)
+        result = self.write.operand(function.result).text
         text = f"lambda {', '.join(names)}: {result}" if names else f"lambda: {result}"
         return text if len(text) <= longest else None
-
-    def _expression(self, call: Call, taken: set[str]) -> Expr:
-        spelling = self.spellings.get(call.op.name)
-        if spelling is None:
-            spelling = call.op.spellings[0]
-            if not self.stream.chance(0.65):
-                spelling = self.stream.choice(call.op.spellings)
-            if isinstance(call.operands[0] if call.operands else None, Literal):
-                spelling = call.op.spellings[0]
-            self.spellings[call.op.name] = spelling
-        slots = {part.name for part in spelling.parts if isinstance(part, Slot)}
-        pieces: list[str] = []
-        for part in spelling.parts:
-            if isinstance(part, str):
-                pieces.append(part)
-            elif part.name == "kw":
-                rest = {k: v for k, v in call.params.items() if k not in slots}
-                text = keywords(rest)
-                pieces.append(text.removeprefix(", ") if pieces[-1].endswith("(") else text)
-            elif part.name.startswith("*"):
-                rest_operands = call.operands[int(part.name[1:]) :]
-                pieces.append(", ".join(self._operand(o, taken).text for o in rest_operands))
-                if not rest_operands and pieces[-2].endswith(", "):
-                    pieces[-2] = pieces[-2][:-2]
-            elif part.name.isdigit():
-                operand = call.operands[int(part.name)]
-                if isinstance(operand, tuple) and pieces and pieces[-1].endswith("["):
-                    pieces.append(", ".join(self._operand(o, taken).text for o in operand))
-                else:
-                    pieces.append(self._operand(operand, taken).at(part.needs))
-            else:
-                pieces.append(parameter(part.name, call.params[part.name]))
-        text = "".join(pieces)
-        if spelling.binding == POWER and all(
-            _SIMPLE.fullmatch(piece) for piece in text.split(" ** ")
-        ):
-            text = text.replace(" ** ", "**")
-        return Expr(text, spelling.binding)
-
-    def _operand(self, operand: Any, taken: set[str]) -> Expr:
-        if isinstance(operand, Var):
-            return self.exprs[operand]
-        if isinstance(operand, Literal):
-            return Expr(repr(operand.value), ATOM if operand.value >= 0 else UNARY)
-        if isinstance(operand, Function | Transformed | Defined):
-            return self._callee(operand)
-        if operand is None:
-            return Expr("None")
-        if isinstance(operand, Record):
-            if operand.cls is not None:
-                fields = (f"{key}={self._operand(v, taken).text}" for key, v in operand.items)
-                return Expr(f"{self._block(operand.cls)}({', '.join(fields)})")
-            items = (f'"{key}": {self._operand(v, taken).text}' for key, v in operand.items)
-            return Expr("{" + ", ".join(items) + "}")
-        parts = [self._operand(part, taken).text for part in operand]
-        return Expr(f"({', '.join(parts)}{',' * (len(parts) == 1)})")
-
-    def _callee(self, callee: Callee) -> Expr:
-        if isinstance(callee, Function):
-            text = self.function_names[callee]
-            return Expr(text, LOOSEST if text.startswith("lambda") else ATOM)
-        if isinstance(callee, Defined):
-            return Expr(self._block(callee))
-        inner = self._callee(callee.function).text
-        return Expr(f"{TRANSFORMS[callee.transform]}({inner}{keywords(callee.params)})")
-
-
-def keywords(params: Mapping[str, Any]) -> str:
-    """Gives keyword arguments with a leading comma: `, axis=-1, keepdims=True`."""
-    return "".join(f", {key}={parameter(key, value)}" for key, value in params.items())
-
-
-def parameter(key: str, value: Any) -> str:
-    """Gives the source of a parameter's value."""
-    if isinstance(value, Code):
-        return value.text
-    if key == "dtype":
-        return f"jnp.{LONG_NAMES[value]}"
-    if isinstance(value, str):
-        return value if key in _RAW else f'"{value}"'
-    if isinstance(value, tuple):
-        parts = [parameter("", part) for part in value]
-        return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
-    return repr(value)
-
-
-def _direct_uses(function: Function) -> list[Var]:
-    """Gives the variables that the body itself mentions, not the functions in it."""
-    uses = list(vars_in(function.result))
-    for call in function.body:
-        for operand in call.operands:
-            uses += _shallow(operand)
-    return uses
-
-
-def _shallow(operand: Any) -> list[Var]:
-    if isinstance(operand, Var):
-        return [operand]
-    if isinstance(operand, tuple):
-        return [var for part in operand for var in _shallow(part)]
-    if isinstance(operand, Record):
-        return [var for _, part in operand.items for var in _shallow(part)]
-    return []
-
-
-def _closed_over(function: Function) -> list[Var]:
-    """Gives the variables that functions in the body take from around them."""
-    return [
-        var
-        for call in function.body
-        for operand in call.operands
-        for callee in functions_in(operand)
-        if isinstance(callee, Function)
-        for var in callee.free_vars
-    ]
