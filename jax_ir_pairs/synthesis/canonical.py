@@ -8,70 +8,71 @@ number too.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Call, Defined, Function, Literal, Transformed, Var
-from jax_ir_pairs.synthesis.types import Record
+from jax_ir_pairs.synthesis.types import Record, Tree
+
+
+_SHALLOW = re.compile("\0[^\1]*\1")
+"""What only the canonical form has stands between two control characters."""
 
 
 class _Walk:
     def __init__(self) -> None:
         self.numbers: dict[Var, int] = {}
         self.blocks: dict[Defined, int] = {}
-        self.canonical: list[str] = []
-        self.structure: list[str] = []
-
-    def both(self, text: str) -> None:
-        self.canonical.append(text)
-        self.structure.append(text)
+        self.parts: list[str] = []
 
     def bind(self, pattern: Any) -> None:
         if isinstance(pattern, Var):
             self.numbers.setdefault(pattern, len(self.numbers))
-            self.canonical.append(f":{_type(pattern)}")
-            self.structure.append(":")
+            self.parts.append(_typed(pattern.type))
         else:
-            self.both("(")
+            self.parts.append("(")
             for part in pattern:
                 self.bind(part)
-            self.both(")")
+            self.parts.append(")")
 
     def operand(self, item: Any) -> None:
         if isinstance(item, Var):
-            self.both(f" {self.numbers[item]}")
+            self.parts.append(f" {self.numbers[item]}")
         elif isinstance(item, Literal):
-            self.canonical.append(f" ={item.value!r}")
-            self.structure.append(" =")
+            self.parts.append(f" =\0{item.value!r}\1")
         elif isinstance(item, Function):
             self.function(item)
         elif isinstance(item, Transformed):
-            self.both(f" {item.transform}<")
+            self.parts.append(f" {item.transform}<")
             self.params(item.params)
             self.operand(item.function)
-            self.both(">")
+            self.parts.append(">")
         elif isinstance(item, Defined):
             self.block(item)
         elif isinstance(item, Record):
-            self.both("{")
+            self.parts.append("{")
             if item.cls is not None:
                 self.block(item.cls)
             for key, part in item.items:
-                self.canonical.append(key)
+                self.parts.append(f"\0{key}\1")
                 self.operand(part)
-            self.both("}")
+            self.parts.append("}")
+        elif item is None:
+            self.parts.append(" None")
         else:
-            self.both("(")
+            self.parts.append("(")
             for part in item:
                 self.operand(part)
-            self.both(")")
+            self.parts.append(")")
 
     def block(self, block: Defined) -> None:
         if block in self.blocks:
-            self.both(f" @{self.blocks[block]}")
+            self.parts.append(f" @{self.blocks[block]}")
             return
         self.blocks[block] = len(self.blocks)
-        self.both(f" [{block.template}")
+        self.parts.append(f" [{block.template}")
         self.params(block.params)
         for other in block.uses:
             self.block(other)
@@ -79,41 +80,42 @@ class _Walk:
             self.bind(block.me)
         for function in block.functions:
             self.function(function)
-        self.both("]")
+        self.parts.append("]")
 
     def params(self, params: Mapping[str, Any]) -> None:
         for key, value in params.items():
-            self.canonical.append(f" {key}={value!r}")
-            if isinstance(value, str) and key != "dtype":
-                self.structure.append(f" {key}={value}")
+            deep = isinstance(value, str) and key != "dtype"
+            self.parts.append(f" {key}={value}" if deep else f"\0 {key}={value!r}\1")
 
     def function(self, function: Function) -> None:
-        self.both(f"\\{function.decorator}")
+        self.parts.append(f"\\{function.decorator}")
         self.bind(function.params)
         for call in function.body:
             self.call(call)
         self.operand(function.result)
-        self.both("/")
+        self.parts.append("/")
 
     def call(self, call: Call) -> None:
-        self.both(f"\n{call.op.name}")
+        self.parts.append(f"\n{call.op.name}")
         for operand in call.operands:
             self.operand(operand)
-        self.params(call.params)
+        if call.params:
+            self.params(call.params)
         self.bind(call.outs)
 
 
-def _type(var: Var) -> str:
-    return str(var.type)
+@lru_cache(maxsize=4096)
+def _typed(type: Tree) -> str:
+    return f":\0{type}\1"
 
 
 def hashes(entry: Function, *, x64: bool = False) -> tuple[str, str]:
     """Gives the canonical hash and the structure hash of a program, 16 hex digits each."""
     walk = _Walk()
-    walk.canonical.append(f"x64={x64}")
     walk.function(entry)
-    canonical, structure = (
-        hashlib.blake2b("".join(parts).encode(), digest_size=8).hexdigest()
-        for parts in (walk.canonical, walk.structure)
-    )
-    return canonical, structure
+    canonical = f"{''.join(walk.parts)}\0{x64}\1"
+    return _digest(canonical), _digest(_SHALLOW.sub("", canonical))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

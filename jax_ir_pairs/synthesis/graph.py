@@ -106,8 +106,8 @@ class Defined:
 
 
 Callee: TypeAlias = Function | Transformed | Defined
-Result: TypeAlias = "Var | Literal | Record | tuple[Result, ...]"
-Operand: TypeAlias = "Var | Literal | Callee | Record | tuple[Operand, ...]"
+Result: TypeAlias = "Var | Literal | Record | tuple[Result, ...] | None"
+Operand: TypeAlias = "Var | Literal | Callee | Record | tuple[Operand, ...] | None"
 Outs: TypeAlias = "Var | tuple[Outs, ...]"
 
 

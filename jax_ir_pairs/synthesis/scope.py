@@ -65,6 +65,8 @@ class Scope:
         self.outer = outer
         self.reverse: bool = reverse or (outer is not None and outer.reverse)
         self.sides: tuple[int, ...] = sides or (outer.sides if outer else (4, 8, 16))
+        self.forward: bool = outer is not None and outer.forward
+        """Whether forward-mode differentiation has to go through it."""
         self.sealed: bool = sealed or (outer is not None and outer.sealed)
         self.dtype: str = outer.dtype if outer else "f32"
         self.x64: bool = outer.x64 if outer else False
@@ -173,13 +175,15 @@ class Scope:
         made = []
         for place, (aval, bounds) in enumerate(typed if isinstance(typed, list) else [typed]):
             role = roles[place] if place < len(roles) else ""
-            made.append(Var(*self._checked(op, aval, bounds), role))
+            made.append(Var(*self._checked(op, aval, bounds, given="dtype" in params), role))
         self.bind(name, operands, params, tuple(made) if several else made[0])
         return tuple(made)
 
-    def _checked(self, op: Op, aval: Aval, bounds: Bounds) -> tuple[Aval, Bounds]:
+    def _checked(
+        self, op: Op, aval: Aval, bounds: Bounds, *, given: bool
+    ) -> tuple[Aval, Bounds]:
         if self.x64:
-            if op.widens and (op.widens == "all" or aval.dtype not in FLOATS):
+            if op.widens and not given and (op.widens == "all" or aval.dtype not in FLOATS):
                 aval = Aval(WIDER.get(aval.dtype, aval.dtype), aval.shape)
         elif aval.dtype in WIDE:
             raise IllTyped(f"{aval} needs 64 bits")
@@ -236,7 +240,7 @@ class Scope:
         needed = set(vars_in(result))
         kept: list[Call] = []
         for call in reversed(self.body):
-            if any(var in needed for var in call.outs_flat):
+            if call.op.effect or any(var in needed for var in call.outs_flat):
                 needed.update(call.used_vars)
                 kept.append(call)
         params = [var for var in self.params if var in needed or self.outer is not None]
