@@ -25,6 +25,7 @@ _DTYPES = (
     ("c64", 2.5), ("c128", 1.0),
 )  # fmt: skip
 _NAMES = ("f", "fn", "compute", "forward", "run", "main", "apply", "model", "process", "step")
+_LONG = 25
 _TRIES = 8
 """How often the first family may draw what does not fit before another one has to do."""
 _TRANSFORM_OPS = frozenset({"jvp", "vjp", "linearize"})
@@ -97,9 +98,13 @@ def draw(recipe: Recipe, seed: int) -> Draft:
             break
     first = {var for call in scope.body for var in call.outs_flat}
     budget -= share
+    calls = [family for family in families if family.name == "calls"]
     while budget > 0:
         share = min(budget, stream.integer(3, 40))
-        scope.attempt(partial(mix.family(stream).grow, scope, share, mix))
+        # A long program is made of functions.
+        inside = calls and budget > _LONG and stream.chance(0.7)
+        grown = calls[0] if inside else mix.family(stream)
+        scope.attempt(partial(grown.grow, scope, share, mix))
         budget -= share
     entry = scope.close("entry", _result(scope, first))
     return Draft(entry, stream.choice(_NAMES), primary.name, Stream("style", seed), scope.x64)
