@@ -43,11 +43,18 @@ class _Model(BaseModel):
 
 
 class Splits(_Model):
-    """Rows of each split."""
+    """Rows of each split; one of 0 rows is not there."""
 
     train: Annotated[int, Field(ge=1, le=10**9)]
     validation: Annotated[int, Field(ge=1, le=10**9)]
     test: Annotated[int, Field(ge=1, le=10**9)]
+    test_ops: Annotated[int, Field(ge=0, le=10**9)] = 0
+    test_compositions: Annotated[int, Field(ge=0, le=10**9)] = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The splits that are there, in order."""
+        return tuple(name for name in type(self).model_fields if self.rows(name))
 
     def rows(self, split: str) -> int:
         """Gives the rows of `split`."""

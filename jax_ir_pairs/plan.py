@@ -25,21 +25,30 @@ from jax_ir_pairs.atomic import replacing
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.fingerprint import code_digest
-from jax_ir_pairs.schema import SPLITS
-from jax_ir_pairs.synthesis import draw
+from jax_ir_pairs.synthesis import Draft, draw
+from jax_ir_pairs.synthesis.held_out import kind_of
 
 Progress = Callable[[int, int], None]
 """Called now and then with the seeds found so far and the seeds wanted."""
 
 _SHARE_OF_1000 = {"train": 950, "validation": 25, "test": 25}
-"""Structures of each split. The same for all configs, so that a structure in the test split of
-one config is in the train split of none."""
+"""Structures of each split, of those in which nothing is held out. The same for all configs, so
+that a structure in the test split of one config is in the train split of none."""
+
+_SPLIT_OF_KIND = {
+    "ops": "test_ops",
+    "compositions": "test_compositions",
+    # Each of the two tests one thing, so what has both is in neither.
+    "both": None,
+}
 
 _LEAST_SPARES = 4
 _WINDOW = 10_000
 """Candidates after which the yield is looked at."""
 _LEAST_YIELD = 1 / 50
 """Of the seeds that a window gives to a split where nothing is a duplicate."""
+_EXPECTED_OF_1000 = {"test_ops": 25, "test_compositions": 25} | _SHARE_OF_1000
+"""Candidates of each split, nearly: what is held out has no fixed share, as recipes differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class PlanCounts:
     duplicates: int
     """Candidates whose canonical form an earlier one had."""
     surplus: int
-    """Candidates of a split that was full while another was not."""
+    """Candidates of no split, or of one that was full while another was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +75,18 @@ class Plan:
         return tuple(self.seeds[split][shard :: self.num_shards[split]])
 
 
-def split_of(structure_hash: str) -> str:
-    """Gives the split that a structure belongs to, in every config."""
+def split_of(draft: Draft) -> str | None:
+    """Gives the split that a program belongs to in every config, if any.
+
+    Its structure alone decides it: ops and compositions are part of the structure, and its hash
+    picks one of the other splits. So no two splits of any configs have a structure in common.
+    """
+    if (kind := kind_of(draft.entry)) != "none":
+        return _SPLIT_OF_KIND[kind]
+    return _split_of_structure(draft.structure_hash)
+
+
+def _split_of_structure(structure_hash: str) -> str:
     place = int(structure_hash, 16) % 1000
     for split, share in _SHARE_OF_1000.items():
         if place < share:
@@ -131,12 +150,13 @@ def _remembered(order: _Order) -> Plan:
 
 def enumerate_plan(config: Config, on_progress: Progress | None = None) -> Plan:
     """Makes the plan of `config` without any cache; see [`make_plan`][]."""
-    wanted = {split: planned_seeds(config, split) for split in SPLITS}
-    seeds = {split: array("Q") for split in SPLITS}
-    found = dict.fromkeys(SPLITS, 0)
+    splits = config.splits.names
+    wanted = {split: planned_seeds(config, split) for split in splits}
+    seeds = {split: array("Q") for split in splits}
+    found = dict.fromkeys(splits, 0)
     seen: set[int] = set()
     candidates = duplicates = surplus = 0
-    while any(len(seeds[split]) < wanted[split] for split in SPLITS):
+    while any(len(seeds[split]) < wanted[split] for split in splits):
         seed = config.seed << 40 | candidates
         candidates += 1
         draft = draw(config.recipe, seed)
@@ -145,30 +165,40 @@ def enumerate_plan(config: Config, on_progress: Progress | None = None) -> Plan:
             duplicates += 1
         else:
             seen.add(canonical)
-            split = split_of(draft.structure_hash)
-            if len(seeds[split]) < wanted[split]:
+            split = split_of(draft)
+            if split in seeds and len(seeds[split]) < wanted[split]:
                 seeds[split].append(seed)
             else:
                 surplus += 1
         if candidates % 1000 == 0 and on_progress is not None:
             on_progress(sum(map(len, seeds.values())), sum(wanted.values()))
         if candidates % _WINDOW == 0:
-            before, found = found, {split: len(seeds[split]) for split in SPLITS}
-            if poor := [s for s in SPLITS if _is_poor(s, before[s], found[s], wanted[s])]:
-                raise BuildError(
-                    f"{config.name}: the recipe has too few different programs: after "
-                    f"{candidates:,} candidates, {duplicates:,} of them duplicates, there are "
-                    f"{found[poor[0]]:,} of {wanted[poor[0]]:,} seeds for {poor[0]}; ask for "
-                    "fewer rows, larger programs or more families."
-                )
-    num_shards = {split: config.num_shards(split) for split in SPLITS}
+            before, found = found, {split: len(seeds[split]) for split in splits}
+            for s in splits:
+                if _is_poor(s, before[s], found[s], wanted[s]):
+                    counts = PlanCounts(candidates, duplicates, surplus)
+                    raise BuildError(f"{config.name}: {_explain(s, found[s], wanted[s], counts)}")
+    num_shards = {split: config.num_shards(split) for split in splits}
     return Plan(seeds, num_shards, PlanCounts(candidates, duplicates, surplus))
 
 
 def _is_poor(split: str, before: int, found: int, wanted: int) -> bool:
     """Says whether a split got next to nothing out of a window, and still lacks seeds."""
-    expected = _WINDOW * _SHARE_OF_1000[split] / 1000
+    expected = _WINDOW * _EXPECTED_OF_1000[split] / 1000
     return found < wanted and found - before < expected * _LEAST_YIELD
+
+
+def _explain(split: str, found: int, wanted: int, counts: PlanCounts) -> str:
+    if not found and split in _SPLIT_OF_KIND.values():
+        return (
+            f"the recipe has no program for {split}: none of {counts.candidates:,} candidates is "
+            f"one; set {split} to 0 in splits, or add families."
+        )
+    return (
+        f"the recipe has too few different programs: after {counts.candidates:,} candidates, "
+        f"{counts.duplicates:,} of them duplicates, there are {found:,} of {wanted:,} seeds for "
+        f"{split}; ask for fewer rows, larger programs or more families."
+    )
 
 
 def _cache_folder() -> Path:
@@ -185,10 +215,10 @@ def _write(path: Path, plan: Plan) -> None:
     table = pa.table(
         {
             "split": pa.array(
-                [split for split in SPLITS for _ in plan.seeds[split]],
+                [split for split, seeds in plan.seeds.items() for _ in seeds],
                 pa.dictionary(pa.int8(), pa.string()),
             ),
-            "seed": pa.array([seed for split in SPLITS for seed in plan.seeds[split]], pa.uint64()),
+            "seed": pa.array([s for seeds in plan.seeds.values() for s in seeds], pa.uint64()),
         },
         metadata={_COUNTS: json.dumps(asdict(plan.counts))},
     )
@@ -203,11 +233,11 @@ def _read(path: Path, config: Config) -> Plan | None:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
         counts = PlanCounts(**json.loads(table.schema.metadata[_COUNTS]))
-        seeds = {split: array("Q") for split in SPLITS}
+        seeds = {split: array("Q") for split in config.splits.names}
         for split, seed in zip(table["split"].to_pylist(), table["seed"].to_pylist(), strict=True):
             seeds[split].append(seed)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
-    if any(len(seeds[split]) != planned_seeds(config, split) for split in SPLITS):
+    if any(len(seeds[split]) != planned_seeds(config, split) for split in seeds):
         return None
-    return Plan(seeds, {split: config.num_shards(split) for split in SPLITS}, counts)
+    return Plan(seeds, {split: config.num_shards(split) for split in seeds}, counts)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 LEVELS: tuple[str, ...] = ("python", "jaxpr", "stablehlo", "hlo", "optimized_hlo")
 """The texts of a row, from what a person writes to what the compiler emits."""
 
-SPLITS: tuple[str, ...] = ("train", "validation", "test")
+SPLITS: tuple[str, ...] = ("train", "validation", "test", "test_ops", "test_compositions")
+"""All that a config can have; the last two are of programs with what is held out of the others."""
 
 Kind = Literal["string", "list of string", "int32", "int64", "float64"]
 

@@ -29,13 +29,24 @@ def test_the_projects_configs() -> None:
     for name, rows in zip(config_names(), [100, 1000, 10_000, 100_000, 1_000_000], strict=True):
         splits = load_config(name).splits
         assert (splits.train, splits.validation) == (rows, max(10, rows // 50))
-        assert splits.test == splits.validation
+        assert splits.test == splits.validation == splits.test_ops == splits.test_compositions
 
 
 def test_a_config_is_read_from_a_file(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, GOOD))
     assert config.splits.rows("train") == 105
     assert load_config(str(tmp_path / "mine.yaml")) == config
+
+
+def test_a_split_of_no_rows_is_not_there(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, GOOD))
+    assert config.splits.names == ("train", "validation", "test")
+    assert config.num_shards("test_ops") == 0
+    splits = {"train": 1, "validation": 1, "test": 1, "test_compositions": 60}
+    more = load_config(tmp_path / "mine.yaml", splits=splits)
+    assert more.splits.names == ("train", "validation", "test", "test_compositions")
+    assert more.num_shards("test_compositions") == 2
+    assert more.fingerprint() != config.fingerprint()
 
 
 def test_keywords_replace_keys(tmp_path: Path) -> None:
@@ -67,6 +78,7 @@ def test_a_file_extends_another_by_whole_keys(tmp_path: Path) -> None:
         (("splits", "{train: 1}"), "splits.validation: is missing."),
         (("splits", "{train: 1, validation: 1, test: 0}"), "splits.test: 0: Input should be gre"),
         (("splits", "{train: 1, validation: 1, test: 1, dev: 1}"), "splits.dev: unknown key; allo"),
+        (("splits", "{train: 1, validation: 1, test: 1, test_ops: -1}"), "splits.test_ops: -1: In"),
         (("splits", "3"), "splits: 3: "),
         (("recipe", "{families: {exprssion: 1}}"), "unknown family 'exprssion'; there are ["),
         (("recipe", "{families: {neural: 0}}"), "at least one family needs a weight over 0"),

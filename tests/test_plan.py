@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jax_ir_pairs import plan as plan_module
-from jax_ir_pairs.config import Config, Recipe, Splits
+from jax_ir_pairs.config import Config, Recipe, Splits, load_config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.plan import (
     Plan,
@@ -21,6 +21,10 @@ from jax_ir_pairs.plan import (
 )
 from jax_ir_pairs.schema import SPLITS
 from jax_ir_pairs.synthesis import draw
+from jax_ir_pairs.synthesis.graph import Call, Function, Transformed, Var
+from jax_ir_pairs.synthesis.held_out import kind_of
+from jax_ir_pairs.synthesis.ops import TABLE
+from jax_ir_pairs.synthesis.types import Aval
 
 CONFIG = Config(
     name="tiny",
@@ -32,11 +36,26 @@ CONFIG = Config(
 )
 
 
+def entry_of(*ops: str, nested: bool = False) -> Function:
+    """Gives an entry point that calls these ops, or the gradient of a function that maps one."""
+    x = Var(Aval("f32", (2,)))
+    calls = tuple(Call(TABLE[op], (x,), {}, Var(x.type)) for op in ops)
+    if nested:
+        callee = Transformed("vmap", Function("inner", (x,), (), x))
+        loss = Function("loss", (x,), (Call(TABLE["apply"], (callee, x), {}, Var(x.type)),), x)
+        calls += (Call(TABLE["apply"], (Transformed("grad", loss), x), {}, Var(x.type)),)
+    return Function("entry", (x,), calls, x)
+
+
+PLAIN = entry_of("sin")
+
+
 @dataclass(frozen=True)
 class FakeDraft:
     """`number` tells canonical forms apart; four of them have one structure."""
 
     number: int
+    entry: Function = PLAIN
 
     @property
     def canonical_hash(self) -> str:
@@ -65,14 +84,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def seeds_of(plan: Plan) -> list[int]:
-    return [seed for split in SPLITS for seed in plan.seeds[split]]
+    return [seed for split in CONFIG.splits.names for seed in plan.seeds[split]]
 
 
 @pytest.mark.usefixtures("fake_draw")
 def test_candidates_are_dealt_round_robin() -> None:
     plan = enumerate_plan(CONFIG)
 
-    for split in SPLITS:
+    for split in CONFIG.splits.names:
         number = CONFIG.num_shards(split)
         shards = [plan.candidates(split, shard) for shard in range(number)]
         assert sorted(seed for shard in shards for seed in shard) == sorted(plan.seeds[split])
@@ -99,7 +118,7 @@ def test_no_canonical_form_is_there_twice_and_every_candidate_is_counted() -> No
 def test_structures_are_in_one_split() -> None:
     plan = enumerate_plan(CONFIG)
 
-    structures = [{seed // 4 for seed in plan.seeds[split]} for split in SPLITS]
+    structures = [{seed // 4 for seed in plan.seeds[split]} for split in CONFIG.splits.names]
     assert sum(map(len, structures)) == len(set().union(*structures))
 
 
@@ -111,14 +130,14 @@ def test_a_split_keeps_its_structures_in_every_config() -> None:
     homes: dict[str, set[str]] = {}
     for config in (CONFIG, larger):
         plan = enumerate_plan(config)
-        for split in SPLITS:
+        for split in CONFIG.splits.names:
             for seed in plan.seeds[split]:
                 homes.setdefault(FakeDraft(seed).structure_hash, set()).add(split)
     assert {len(home) for home in homes.values()} == {1}
 
 
 def test_shares_of_the_splits() -> None:
-    shares = Counter(split_of(f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}") for n in range(40_000))
+    shares = Counter(split_of(FakeDraft(4 * n)) for n in range(40_000))  # type: ignore[arg-type]
     assert shares["train"] == pytest.approx(38_000, rel=0.01)
     assert shares["validation"] == pytest.approx(1_000, rel=0.1)
     assert shares["test"] == pytest.approx(1_000, rel=0.1)
@@ -130,9 +149,74 @@ def test_real_programs_are_distinct_and_split_by_structure() -> None:
     drafts = {seed: draw(config.recipe, seed) for seed in seeds_of(plan)}
 
     assert len({draft.canonical_hash for draft in drafts.values()}) == len(drafts)
-    for split in SPLITS:
-        assert {split_of(drafts[seed].structure_hash) for seed in plan.seeds[split]} == {split}
+    for split in CONFIG.splits.names:
+        assert {split_of(drafts[seed]) for seed in plan.seeds[split]} == {split}
     assert enumerate_plan(config) == plan
+
+
+@pytest.mark.parametrize(
+    ("entry", "split"),
+    [
+        (entry_of("clz"), "test_ops"),
+        (entry_of("sin", "cumprod"), "test_ops"),
+        (entry_of("sin", nested=True), "test_compositions"),
+        (entry_of("clz", nested=True), None),
+    ],
+)
+def test_what_is_held_out_has_a_split_of_its_own(entry: Function, split: str | None) -> None:
+    for number in range(0, 400, 4):
+        assert split_of(FakeDraft(number, entry)) == split  # type: ignore[arg-type]
+
+
+FIVE = Splits(train=120, validation=3, test=3, test_ops=12, test_compositions=12)
+MIXED = load_config("hlo-100").model_copy(update={"splits": FIVE})
+
+
+def test_real_programs_of_all_five_splits() -> None:
+    plan = enumerate_plan(MIXED)
+    drafts = {
+        split: [draw(MIXED.recipe, seed) for seed in seeds] for split, seeds in plan.seeds.items()
+    }
+    kinds = {split: {kind_of(draft.entry) for draft in found} for split, found in drafts.items()}
+    assert kinds == {
+        "train": {"none"},
+        "validation": {"none"},
+        "test": {"none"},
+        "test_ops": {"ops"},
+        "test_compositions": {"compositions"},
+    }
+    structures = [{draft.structure_hash for draft in found} for found in drafts.values()]
+    assert sum(map(len, structures)) == len(set().union(*structures))
+
+
+def test_held_out_programs_are_in_no_split_of_a_config_without_those_splits() -> None:
+    config = MIXED.model_copy(update={"splits": Splits(train=120, validation=3, test=3)})
+    plan = enumerate_plan(config)
+    assert list(plan.seeds) == ["train", "validation", "test"]
+    seeds = [seed for seeds in plan.seeds.values() for seed in seeds]
+    assert {kind_of(draw(config.recipe, seed).entry) for seed in seeds} == {"none"}
+    counts = plan.counts
+    assert counts.candidates == len(seeds) + counts.duplicates + counts.surplus
+
+
+@pytest.mark.usefixtures("fake_draw")
+@pytest.mark.parametrize("split", ["test_ops", "test_compositions"])
+def test_a_recipe_without_what_a_split_needs_is_an_error(split: str) -> None:
+    splits = CONFIG.splits.model_copy(update={split: 10})
+    message = (
+        f"tiny: the recipe has no program for {split}: none of 10,000 candidates is one; "
+        f"set {split} to 0 in splits, or add families."
+    )
+    with pytest.raises(BuildError, match=message):
+        enumerate_plan(CONFIG.model_copy(update={"splits": splits}))
+
+
+def test_the_cache_has_every_split(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make_plan(MIXED)
+    assert list(plan.seeds) == list(SPLITS)
+    monkeypatch.delattr(plan_module, "enumerate_plan")
+    plan_module._remembered.cache_clear()
+    assert make_plan(MIXED) == plan
 
 
 def test_a_recipe_that_has_run_dry_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +235,7 @@ def test_progress_is_told() -> None:
     config = CONFIG.model_copy(update={"splits": Splits(train=3000, validation=10, test=10)})
     enumerate_plan(config, lambda found, wanted: told.append((found, wanted)))
 
-    wanted = sum(planned_seeds(config, split) for split in SPLITS)
+    wanted = sum(planned_seeds(config, split) for split in CONFIG.splits.names)
     assert {total for _, total in told} == {wanted}
     assert [found for found, _ in told] == sorted(found for found, _ in told)
     assert 600 < told[0][0] <= 1000

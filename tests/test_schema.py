@@ -4,6 +4,7 @@ import datasets
 import pyarrow as pa
 import pytest
 
+from jax_ir_pairs.config import Splits
 from jax_ir_pairs.schema import COLUMNS, LEVELS, SPLITS, arrow_schema, features, markdown_table
 
 
@@ -36,7 +37,8 @@ def test_columns_are_named_once_and_every_level_has_one() -> None:
     names = [column.name for column in COLUMNS]
     assert len(names) == len(set(names))
     assert set(LEVELS) <= set(names)
-    assert SPLITS == ("train", "validation", "test")
+    assert SPLITS == ("train", "validation", "test", "test_ops", "test_compositions")
+    assert tuple(Splits.model_fields) == SPLITS
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from jax_ir_pairs.atomic import TEMPORARY
 from jax_ir_pairs.config import Config
-from jax_ir_pairs.schema import SPLITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ def all_shards(config: Config) -> tuple[Shard, ...]:
     """Gives the shards of all splits in the order of their global numbers."""
     return tuple(
         Shard(split, number, config.num_shards(split))
-        for split in SPLITS
+        for split in config.splits.names
         for number in range(config.num_shards(split))
     )
 

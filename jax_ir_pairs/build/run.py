@@ -38,7 +38,6 @@ from jax_ir_pairs.build.shard import (
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.plan import make_plan
-from jax_ir_pairs.schema import SPLITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Run:
 
     def report(self, shards: Sequence[Shard], seconds: float) -> BuildReport:
         """Gives the report; it covers all shards where the build is sealed."""
-        rows = dict.fromkeys(SPLITS, 0)
+        rows = dict.fromkeys(self.config.splits.names, 0)
         rejections: Counter[str] = Counter()
         incidents: list[Rejection] = []
         for shard, sidecar in self._sidecars(all_shards(self.config) if self.manifest else shards):

@@ -20,7 +20,7 @@ from jax_ir_pairs.build.shard import Sidecar
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.plan import PlanCounts
-from jax_ir_pairs.schema import LEVELS, SPLITS
+from jax_ir_pairs.schema import LEVELS
 
 Sidecars = Iterable[tuple[Shard, Sidecar]]
 
@@ -47,12 +47,12 @@ def make_manifest(
     two splits.
     """
     splits: dict[str, dict[str, Any]] = {
-        split: {"rows": 0, "bytes": 0, "shards": []} for split in SPLITS
+        split: {"rows": 0, "bytes": 0, "shards": []} for split in config.splits.names
     }
     rejections: Counter[str] = Counter()
     incidents = []
     hashes = {level: array("Q") for level in LEVELS}
-    structures: dict[str, set[int]] = {split: set() for split in SPLITS}
+    structures: dict[str, set[int]] = {split: set() for split in splits}
     for shard, sidecar in sidecars:
         split = splits[shard.split]
         split["rows"] += len(sidecar.rows)
@@ -93,7 +93,7 @@ def make_manifest(
         "incidents": incidents,
         "levels": {level: {"unique": len(set(hashes[level])), "total": rows} for level in LEVELS},
         "structures": {
-            **{split: len(structures[split]) for split in SPLITS},
+            **{split: len(structures[split]) for split in splits},
             "in_more_than_one_split": in_two_splits,
         },
     }

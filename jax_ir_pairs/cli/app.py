@@ -58,22 +58,22 @@ def configs() -> None:
     from jax_ir_pairs.schema import SPLITS
 
     configs = [load_config(name) for name in config_names()]
-    table = Table("config", *SPLITS, "shards", "description", box=None)
-    for column in table.columns[1:5]:
+    table = Table("config", *SPLITS, "shards", box=None)
+    for column in table.columns[1:]:
         column.justify = "right"
     mixes: dict[str, list[str]] = {}
     for config in configs:
         table.add_row(
             config.name,
-            *(f"{config.splits.rows(split):,}" for split in SPLITS),
+            *(f"{rows:,}" if (rows := config.splits.rows(split)) else "–" for split in SPLITS),
             f"{sum(config.num_shards(split) for split in SPLITS):,}",
-            config.description,
         )
         weights = config.recipe.families.items()
         mix = ", ".join(f"{family} {weight:g}" for family, weight in weights)
         mixes.setdefault(f"{mix}; target {', '.join(config.targets)}", []).append(config.name)
     console = Console()
     console.print(table)
+    console.print("", *(f"{config.name}: {config.description}" for config in configs), sep="\n")
     for mix, names in mixes.items():
         console.print(f"\nFamilies and their weights in {', '.join(names)}:\n  {mix}")
 
@@ -190,6 +190,58 @@ def stats(
     Console().print(tables(found))
     if markdown is not None:
         markdown.write_text(page(found), encoding="utf-8", newline="\n")
+
+
+@app.command()
+def coverage(
+    folder: Folder,
+    config: ConfigName = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all counts as JSON too.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as Markdown too.")
+    ] = None,
+    least: Annotated[int, typer.Option(min=1, help="Rows that count as enough.")] = 10,
+) -> None:
+    """Count what of JAX and the compiler a build covers, and name what it does not.
+
+    Fails where something has no row, and no reason why not.
+    """
+    from jax_ir_pairs.inspect import coverage_view as view
+    from jax_ir_pairs.inspect.coverage import coverage as count
+    from jax_ir_pairs.inspect.coverage_reasons import installed_registry, reasons
+    from jax_ir_pairs.inspect.parquet_files import find_config
+
+    files = find_config(folder, config)
+    registry = installed_registry()
+    found = count(files, registry, reasons(registry.jax_version))
+    Console().print(view.tables(found, least))
+    if json_file is not None:
+        json_file.write_text(view.as_json(found, least), encoding="utf-8", newline="\n")
+    if markdown is not None:
+        markdown.write_text(view.markdown(found, least), encoding="utf-8", newline="\n")
+    if found.missing:
+        names = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in found.missing.items())
+        fail(f"error: these are in no row, and coverage_reasons.yaml has no reason: {names}.", 1)
+
+
+@app.command("near-duplicates")
+def near_duplicates(
+    folder: Folder,
+    config: ConfigName = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the counts as JSON too.")
+    ] = None,
+) -> None:
+    """Count the rows that are nearly the same as another, but for names."""
+    from jax_ir_pairs.inspect.near_duplicates import as_json, near_duplicates, table
+    from jax_ir_pairs.inspect.parquet_files import find_config
+
+    found = near_duplicates(find_config(folder, config))
+    Console().print(table(found))
+    if json_file is not None:
+        json_file.write_text(as_json(found), encoding="utf-8", newline="\n")
 
 
 @app.command()

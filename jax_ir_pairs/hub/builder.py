@@ -18,7 +18,7 @@ from jax_ir_pairs.config import Config, config_names, load_config
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.hub.processes import ExtractionProcesses
 from jax_ir_pairs.plan import make_plan
-from jax_ir_pairs.schema import SPLITS, features
+from jax_ir_pairs.schema import features
 
 _COLUMNS_VERSION = "1.0.0"
 """Version of what a row is; everything else that makes it is in the fingerprint."""
@@ -105,7 +105,7 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
                 # `datasets` deals out what is a list.
                 gen_kwargs={"split": split, "shards": list(range(config.num_shards(split)))},
             )
-            for split in SPLITS
+            for split in config.splits.names
         ]
 
     def _generate_examples(

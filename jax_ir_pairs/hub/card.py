@@ -53,7 +53,7 @@ def write_card(out: Path) -> Path:
         commands=[_command(Config.model_validate_json(json.dumps(m["config"]))) for m in manifests],
         columns=markdown_table(),
         levels=LEVELS,
-        splits=SPLITS,
+        splits=[split for split in SPLITS if any(split in m["splits"] for m in manifests)],
     )
     path = out / "README.md"
     replace_text(path, str(card))
@@ -77,7 +77,7 @@ def _read_manifest(path: Path) -> Manifest:
 
 def _data_files(manifest: Manifest, default: Manifest) -> dict[str, Any]:
     name = manifest["config"]["name"]
-    files = [{"split": split, "path": f"{name}/{split}-*.parquet"} for split in SPLITS]
+    files = [{"split": split, "path": f"{name}/{split}-*.parquet"} for split in manifest["splits"]]
     mark = {"default": True} if manifest is default else {}
     return {"config_name": name, "data_files": files, **mark}
 

@@ -10,7 +10,7 @@ from jax_ir_pairs.config import Recipe
 from jax_ir_pairs.synthesis.canonical import hashes
 from jax_ir_pairs.synthesis.families import family
 from jax_ir_pairs.synthesis.graph import Function, Result, Transformed, Var, functions_in, walk
-from jax_ir_pairs.synthesis.growth import Mix, results
+from jax_ir_pairs.synthesis.growth import Mix, grow_ops, results
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
@@ -104,7 +104,8 @@ def draw(recipe: Recipe, seed: int) -> Draft:
         # A long program is made of functions.
         inside = calls and budget > _LONG and stream.chance(0.7)
         grown = calls[0] if inside else mix.family(stream)
-        scope.attempt(partial(grown.grow, scope, share, mix))
+        if not scope.attempt(partial(grown.grow, scope, share, mix)):
+            grow_ops(scope, share, mix)
         budget -= share
     entry = scope.close("entry", _result(scope, first))
     return Draft(entry, stream.choice(_NAMES), primary.name, Stream("style", seed), scope.x64)

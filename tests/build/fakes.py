@@ -16,6 +16,7 @@ from jax_ir_pairs.build import records
 from jax_ir_pairs.config import Config, Recipe, Splits
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import Extraction
+from jax_ir_pairs.synthesis.graph import Function
 from jax_ir_pairs.synthesis.program import Program
 
 CONFIG = Config(
@@ -30,11 +31,15 @@ CONFIG = Config(
 """Five shards: three of train, one of validation, one of test."""
 
 
+_ENTRY = Function("entry", (), (), ())
+
+
 @dataclass(frozen=True)
 class FakeDraft:
-    """A program for each seed, a structure for each two."""
+    """A program for each seed, a structure for each two; nothing is held out."""
 
     seed: int
+    entry: Function = _ENTRY
 
     @property
     def canonical_hash(self) -> str:

@@ -13,8 +13,9 @@ from jax_ir_pairs.config import Splits, load_config
 from jax_ir_pairs.extraction import ExtractionProcess, versions
 from tests.build.fakes import files_of
 
+ROWS = {"train": 12, "validation": 2, "test": 2, "test_ops": 2, "test_compositions": 2}
 CONFIG = load_config("hlo-100").model_copy(
-    update={"name": "tiny", "splits": Splits(train=12, validation=2, test=2), "rows_per_shard": 6}
+    update={"name": "tiny", "splits": Splits(**ROWS), "rows_per_shard": 6}
 )
 
 
@@ -27,7 +28,7 @@ def test_a_real_build_has_rows_of_all_levels_and_the_same_bytes_again(tmp_path: 
     report = build(CONFIG, tmp_path / "one", workers=2)
 
     assert report.sealed
-    assert report.rows == {"train": 12, "validation": 2, "test": 2}
+    assert report.rows == ROWS
     assert report.incidents == ()
     assert report.worker_peak_bytes > 100e6
     assert report.driver_peak_bytes > 10e6

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -45,7 +46,7 @@ def test_configs_are_listed() -> None:
         (["build", "hlo-7", "--out", "x"], 2, "no config 'hlo-7'"),
         (["build", "hlo-100", "--out", "x", "--workers", "0"], 2, "at least 1 worker"),
         (["build", "hlo-100", "--out", "x", "--shards", "3"], 2, "must be FIRST:END"),
-        (["build", "hlo-100", "--out", "x", "--shards", "0:99"], 2, "has the shards 0:4"),
+        (["build", "hlo-100", "--out", "x", "--shards", "0:99"], 2, "has the shards 0:6"),
         (["build", "hlo-100", "--out", "x", "--seed", "-1"], 2, "seed: -1"),
         (["build", "hlo-100"], 2, "--out"),
         (["build", "/nowhere/mine.yaml", "--out", "x"], 2, "no config file"),
@@ -71,6 +72,32 @@ def test_a_row_is_shown_at_every_level(tiny: Path) -> None:
 def test_statistics_are_printed_and_written(tiny: Path, tmp_path: Path) -> None:
     assert "11 rows" in run("stats", tiny, "--markdown", tmp_path / "stats.md").stdout
     assert "# Statistics of tiny" in (tmp_path / "stats.md").read_text(encoding="utf-8")
+
+
+def test_coverage_is_printed_and_written_and_names_what_is_missing(
+    tiny: Path, tmp_path: Path
+) -> None:
+    files: list[str | Path] = [
+        "--json",
+        tmp_path / "coverage.json",
+        "--markdown",
+        tmp_path / "coverage.md",
+    ]
+    done = run("coverage", tiny, "--least", "2", *files, code=1)
+    assert "11 rows" in done.stdout
+    assert "reachable primitives in at least 2 rows" in " ".join(done.stdout.split())
+    assert "no reason" in done.stderr
+    assert "threefry2x32" in done.stderr
+    assert "# Coverage of tiny" in (tmp_path / "coverage.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "coverage.json").read_text(encoding="utf-8"))["rows"] == 11
+
+
+def test_near_duplicates_are_printed_and_written(tiny: Path, tmp_path: Path) -> None:
+    pytest.importorskip("datasketch")
+    done = run("near-duplicates", tiny, "--json", tmp_path / "near.json")
+    assert "jaxpr" in done.stdout
+    levels = json.loads((tmp_path / "near.json").read_text(encoding="utf-8"))["levels"]
+    assert levels["python"]["rows"] == 11
 
 
 def test_the_card_is_written_again(tiny: Path) -> None:

@@ -22,7 +22,7 @@ from jax_ir_pairs.build import (
 from jax_ir_pairs.cli.progress import BuildProgress, Tally, counts, duration
 from jax_ir_pairs.config import load_config
 
-CONFIG = load_config("hlo-100")
+CONFIG = load_config("hlo-100", splits={"train": 100, "validation": 10, "test": 10})
 SHARDS = all_shards(CONFIG)
 FIRST, SECOND = SHARDS[:2]
 

@@ -13,7 +13,7 @@ from jax_ir_pairs.config import load_config
 
 CONFIG = load_config("hlo-100")
 REPORT = BuildReport(
-    rows={"train": 100, "validation": 10, "test": 10},
+    rows={"train": 100, "validation": 10, "test": 10, "test_ops": 10, "test_compositions": 10},
     rejections={"timeout": 7, "duplicate": 9},
     incidents=tuple(Rejection(seed, "timeout", "") for seed in range(7)),
     shards_kept=1,
@@ -29,7 +29,7 @@ REPORT = BuildReport(
 
 def text_of(report: BuildReport, out: Path, *, made: int = 70) -> str:
     console = Console(file=io.StringIO(), width=150)
-    console.print(summary(report, Tally(wanted=120, made=made), CONFIG, out, workers=2))
+    console.print(summary(report, Tally(wanted=140, made=made), CONFIG, out, workers=2))
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
@@ -39,7 +39,7 @@ def test_a_sealed_build(tmp_path: Path) -> None:
     (tmp_path / "hlo-100" / "train-00000-of-00002.parquet").write_bytes(bytes(1500))
     text = text_of(REPORT, tmp_path)
     for line in (
-        "rows         100 train, 10 validation, 10 test",
+        "rows         100 train, 10 validation, 10 test, 10 test_ops, 10 test_compositions",
         "shards       3 built, 1 kept",
         f"on disk      1.5 kB in {tmp_path}/hlo-100",
         "rejected     9 duplicate, 7 timeout",
@@ -66,6 +66,6 @@ def test_a_part_of_a_build_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "hlo-100").mkdir()
     (tmp_path / "hlo-100" / "train-00000-of-00002.parquet").touch()
     text = text_of(replace(REPORT, manifest=None), tmp_path)
-    assert "3 of 4 shards are missing" in text
+    assert "5 of 6 shards are missing" in text
     assert "rows/s with 1 worker" in text_of(replace(REPORT, shards_built=1), tmp_path)
     assert "load_dataset" not in text

@@ -160,8 +160,16 @@ def test_the_cache_is_of_one_config_code_and_compiler(
 def test_shards_are_what_is_dealt_out(make: Make) -> None:
     made = make(**TINY)
     generators = made._split_generators(datasets.StreamingDownloadManager())
-    assert [generator.name for generator in generators] == list(SPLITS)
+    assert [generator.name for generator in generators] == ["train", "validation", "test"]
     assert generators[0].gen_kwargs == {"split": "train", "shards": [0, 1, 2]}
+
+
+def test_all_five_splits_load_by_their_names(make: Make) -> None:
+    rows = dict(zip(SPLITS, (5, 2, 1, 3, 4), strict=True))
+    made = make(splits=rows, rows_per_shard=2)
+    made.download_and_prepare()
+    assert {split: len(part) for split, part in made.as_dataset().items()} == rows
+    assert places(made.as_streaming_dataset("test_ops")) == FIVE_ROWS[:3]
 
 
 def test_the_plan_is_made_before_workers_start(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import yaml
 from jax_ir_pairs.config import Config, load_config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.hub.card import size_category, write_card
-from jax_ir_pairs.schema import COLUMNS, LEVELS, SPLITS, arrow_schema
+from jax_ir_pairs.schema import COLUMNS, LEVELS, arrow_schema
 
 Python = Callable[..., str]
 ROWS = {"train": 5, "validation": 2, "test": 1}
@@ -33,7 +33,7 @@ def write_build(out: Path, config: Config) -> None:
     }
     row = {column.name: filler[column.kind] for column in COLUMNS}
     splits: dict[str, Any] = {}
-    for split in SPLITS:
+    for split in config.splits.names:
         shards = []
         for shard in range(of := config.num_shards(split)):
             rows = config.shard_rows(split, shard)
@@ -57,7 +57,7 @@ def write_build(out: Path, config: Config) -> None:
         "splits": splits,
         "rejections": {"crash": 1, "too-long": 1234},
         "levels": {level: {"unique": 3, "total": total} for level in LEVELS},
-        "structures": dict.fromkeys(SPLITS, 1) | {"in_more_than_one_split": 0},
+        "structures": dict.fromkeys(splits, 1) | {"in_more_than_one_split": 0},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
@@ -108,11 +108,30 @@ def test_text_tells_what_the_builds_know(out: Path) -> None:
         "| `hlo-1k` | 1,243 | 8 |",
         "3 of 8",
         "one target, `cpu`,",
+        "| `hlo-1k` | 1 / 1 / 1 |",
         *(f"| `{column.name}` | {column.kind} |" for column in COLUMNS),
     ):
         assert known in text
+    assert "held_out" not in text
     assert "{{" not in text
     assert "{%" not in text
+
+
+def test_a_split_that_a_build_lacks_is_a_dash_and_has_no_files(tmp_path: Path) -> None:
+    rows = ROWS | {"test_ops": 3, "test_compositions": 4}
+    write_build(tmp_path, load_config("hlo-1k", splits=rows, rows_per_shard=2))
+    write_build(tmp_path, load_config("hlo-10k", splits=ROWS, rows_per_shard=2))
+    head, text = parts(write_card(tmp_path))
+    files = {
+        config["config_name"]: [part["split"] for part in config["data_files"]]
+        for config in head["configs"]
+    }
+    assert files == {"hlo-1k": list(rows), "hlo-10k": list(ROWS)}
+    assert [len(info["splits"]) for info in head["dataset_info"]] == [3, 5]
+    assert "| `hlo-1k` | 5 | 2 | 1 | 3 | 4 |" in text
+    assert "| `hlo-10k` | 5 | 2 | 1 | – | – |" in text
+    assert "| `hlo-10k` | 1 / 1 / 1 / – / – |" in text
+    assert "held_out.py" in text
 
 
 def test_card_does_not_depend_on_what_was_there(out: Path) -> None:
@@ -155,7 +174,7 @@ def test_nothing_to_describe_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "category"),
-    [(120, "n<1K"), (1000, "1K<n<10K"), (10_400, "10K<n<100K"), (1_040_000, "1M<n<10M")],
+    [(140, "n<1K"), (1000, "1K<n<10K"), (10_800, "10K<n<100K"), (1_080_000, "1M<n<10M")],
 )
 def test_size_category(rows: int, category: str) -> None:
     assert size_category(rows) == category

@@ -25,6 +25,15 @@ def test_shards_are_found_in_order_by_split(tmp_path: Path) -> None:
         found.of_split("validation")
 
 
+def test_splits_whose_names_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    splits = ["train", "test", "test_ops", "test_compositions"]
+    touch(tmp_path / "one", *(f"{split}-00000-of-00001.parquet" for split in splits))
+    found = find_config(tmp_path)
+    assert list(found.shards) == splits
+    for split in splits:
+        assert [path.name for path in found.of_split(split)] == [f"{split}-00000-of-00001.parquet"]
+
+
 def test_the_folder_of_one_config_will_do(tmp_path: Path) -> None:
     touch(tmp_path / "one", "train-00000-of-00001.parquet")
     assert find_config(tmp_path / "one") == find_config(tmp_path, "one")

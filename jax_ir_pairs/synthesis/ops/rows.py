@@ -164,7 +164,7 @@ def partner(scope: Scope, x: Var, needs: Bounds, literals: float) -> Var | Liter
             s == o or 1 in (s, o) for s, o in zip(shape, own, strict=True)))  # fmt: skip
 
     found = scope.pick((x.aval.dtype,), needs=needs, where=fits)
-    if found is None or (found is x and scope.stream.chance(0.8)):
+    if found is None or found is x:
         if literals and (needs != ANYTHING or scope.stream.chance(0.5)):
             return literal_for(x, scope.stream)
         if needs != ANYTHING:
