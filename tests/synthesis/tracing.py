@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from jax_ir_pairs.config import Recipe, load_config
 from jax_ir_pairs.extraction.levels import abstract_arguments, load
 from jax_ir_pairs.synthesis import Draft, Program, draw
+from jax_ir_pairs.synthesis.graph import vars_in
+from jax_ir_pairs.synthesis.types import leaves
 
 RECIPE: Recipe = load_config("hlo-100").recipe
 
@@ -81,3 +84,20 @@ def drafts(count: int, recipe: Recipe = RECIPE) -> Iterator[tuple[int, Draft]]:
     """Gives the drafts of the first seeds."""
     for seed in range(count):
         yield seed, draw(recipe, seed)
+
+
+def only(*families: str) -> Recipe:
+    """Gives the standard recipe with these families alone."""
+    return Recipe(families=dict.fromkeys(families, 1.0), size=RECIPE.size)
+
+
+def primitives_of(recipe: Recipe, count: int) -> Counter[str]:
+    """Gives the number of programs with each primitive, and holds each to the avals it claims."""
+    found: Counter[str] = Counter()
+    for seed, draft in drafts(count, recipe):
+        program = draft.program()
+        jaxpr = traced(program, seed)
+        built = [str(aval) for var in vars_in(draft.entry.result) for aval in leaves(var.type)]
+        assert out_avals(jaxpr) == built, shown(program, seed)
+        found.update(set(primitives(jaxpr)))
+    return found
