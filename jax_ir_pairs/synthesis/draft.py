@@ -28,7 +28,7 @@ _NAMES = ("f", "fn", "compute", "forward", "run", "main", "apply", "model", "pro
 _LONG = 25
 _TRIES = 8
 """How often the first family may draw what does not fit before another one has to do."""
-_TRANSFORM_OPS = frozenset({"jvp", "vjp", "linearize"})
+_TRANSFORM_OPS = frozenset({"jvp", "vjp", "linearize", "shard_map"})
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,29 @@ GROUP_WEIGHTS: Mapping[str, float] = {
     "reduction": 2.5,
     "along_axis": 1.2,
     "shape": 2.0,
-    "indexing": 2.0,
-    "creation": 0.3,
+    "indexing": 1.6,
+    "update": 0.8,
+    "gather": 1.1,
+    "rearrange": 1.1,
+    "window": 0.5,
+    "convolution": 0.4,
+    "creation": 0.4,
     "contraction": 2.0,
     "complex": 0.5,
+    "random": 0.35,
+    "narrow": 0.3,
+    "lax": 0.5,
+    "numpy": 0.5,
+    "mark": 0.25,
+    "linalg": 0.5,
+    "solve": 0.25,
+    "matrix": 0.35,
+    "special": 0.5,
+    "signal": 0.4,
+    "statistics": 0.3,
+    "curve": 0.25,
+    "bits": 0.4,
+    "ordering": 0.4,
 }
 _OTHER_GROUP = 0.8
 _SWARM = (0.0, 0.1, 1 / 3, 1 / 3, 1.0)
@@ -118,6 +137,8 @@ class Form:
     weight: float = 1.0
     reverse: bool = True
     """Whether reverse-mode differentiation goes through it."""
+    forward: bool = True
+    """Whether forward-mode differentiation does."""
 
 
 def one_of(*forms: Form) -> Grow:
@@ -127,7 +148,11 @@ def one_of(*forms: Form) -> Grow:
         stream = scope.stream
         before = stream.integer(0, max(1, budget // 4))
         grow_ops(scope, before, mix)
-        fit = [form for form in forms if form.reverse or not scope.reverse]
+        fit = [
+            form
+            for form in forms
+            if (form.reverse or not scope.reverse) and (form.forward or not scope.forward)
+        ]
         form = stream.weighted(fit, [form.weight for form in fit])
         form.grow(scope, max(2, budget - before - 2), mix)
         grow_ops(scope, stream.integer(0, max(1, budget // 5)), mix)

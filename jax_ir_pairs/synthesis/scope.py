@@ -69,6 +69,10 @@ class Scope:
         """Whether forward-mode differentiation has to go through it."""
         self.sealed: bool = sealed or (outer is not None and outer.sealed)
         self.dtype: str = outer.dtype if outer else "f32"
+        self.mesh: Any = None
+        """On the entry point: the devices that the program runs on, once a family has chosen."""
+        self.named_axes: Any = outer.named_axes if outer else None
+        """The axes that collectives go over, inside a function that devices run side by side."""
         self.x64: bool = outer.x64 if outer else False
         self.values = [var for var in [*captured, *params] if isinstance(var.type, Aval)]
         self.unused: dict[Var, None] = dict.fromkeys(
@@ -155,7 +159,7 @@ class Scope:
         if not fits:
             return None
         fresh = [var for var in fits if var in self.unused]
-        if fresh and self.stream.chance(0.7):
+        if fresh and self.stream.chance(0.8):
             return self.stream.choice(fresh[-4:])
         return self.stream.choice(fits)
 
@@ -179,9 +183,7 @@ class Scope:
         self.bind(name, operands, params, tuple(made) if several else made[0])
         return tuple(made)
 
-    def _checked(
-        self, op: Op, aval: Aval, bounds: Bounds, *, given: bool
-    ) -> tuple[Aval, Bounds]:
+    def _checked(self, op: Op, aval: Aval, bounds: Bounds, *, given: bool) -> tuple[Aval, Bounds]:
         if self.x64:
             if op.widens and not given and (op.widens == "all" or aval.dtype not in FLOATS):
                 aval = Aval(WIDER.get(aval.dtype, aval.dtype), aval.shape)

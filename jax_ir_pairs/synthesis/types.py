@@ -83,7 +83,9 @@ TINY = (
     "f8_e4m3fnuz", "f8_e5m2", "f8_e5m2fnuz", "f8_e8m0fnu",
 )  # fmt: skip
 """Formats to store numbers in; they are cast before they are computed with."""
-KEY = ("key<fry>",)
+RAW_KEY = "key<raw>"
+"""What the synthesis calls a key of the old kind, `u32[2]`, so that only random ops take it."""
+KEY = ("key<fry>", "key<rbg>", "key<urbg>", RAW_KEY)
 MOVABLE = ALL + COMPLEX
 """What ops take that only move elements."""
 

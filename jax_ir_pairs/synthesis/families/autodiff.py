@@ -101,10 +101,17 @@ def _value_and_grad(scope: Scope, budget: int, mix: Mix) -> None:
 
 
 def _smooth(
-    scope: Scope, arguments: list[Var], budget: int, mix: Mix, *, reverse: bool
+    scope: Scope,
+    arguments: list[Var],
+    budget: int,
+    mix: Mix,
+    *,
+    reverse: bool,
+    forward: bool = False,
 ) -> tuple[Callee, Var]:
     """Gives a function of these arguments with a floating result, and that result."""
     body = scope.nested(_parameters(arguments), captured(scope, 1), reverse=reverse)
+    body.forward = body.forward or forward
     mix.fill(body, budget)
     found = [v for v in leaves(body, 4) if v.aval.dtype in FLOATS]
     value = found[-1] if found else body.let("sin", body.params[0])
@@ -116,7 +123,7 @@ def _smooth(
 
 def _jvp(scope: Scope, budget: int, mix: Mix) -> None:
     x = _arguments(scope)[0]
-    function, value = _smooth(scope, [x], budget, mix, reverse=False)
+    function, value = _smooth(scope, [x], budget, mix, reverse=False, forward=True)
     tangent = scope.pick(where=lambda v: v.aval == x.aval and v is not x)
     if tangent is None or scope.stream.chance(0.5):
         tangent = scope.input(x.aval, scope.stream.choice(("v", "tangent", "dx")))
@@ -140,7 +147,7 @@ def _vjp(scope: Scope, budget: int, mix: Mix) -> None:
 
 def _linearize(scope: Scope, budget: int, mix: Mix) -> None:
     x = _arguments(scope)[0]
-    function, value = _smooth(scope, [x], budget, mix, reverse=True)
+    function, value = _smooth(scope, [x], budget, mix, reverse=True, forward=True)
     y = Var(value.aval, value.bounds)
     linear = Var(Pullback((x.type,), value.aval), role="f_jvp")
     scope.bind("linearize", (function, x), {}, (y, linear))
@@ -169,7 +176,10 @@ def _hessian(scope: Scope, budget: int, mix: Mix) -> None:
 def _jacobian(scope: Scope, budget: int, mix: Mix) -> None:
     x = _vector(scope)
     name = scope.stream.choice(("jacfwd", "jacrev"))
-    function, value = _smooth(scope, [x], min(budget, 15), mix, reverse=name == "jacrev")
+    reverse = name == "jacrev"
+    function, value = _smooth(
+        scope, [x], min(budget, 15), mix, reverse=reverse, forward=not reverse
+    )
     shape = value.aval.shape + x.aval.shape
     if value.aval.size * x.aval.size > 4096:
         raise IllTyped("Jacobian is too large")

@@ -38,5 +38,6 @@ TRANSFORMS = {
     "jacrev": "jax.jacrev",
     "checkpoint": "jax.checkpoint",
     "jit": "jax.jit",
+    "pmap": "jax.pmap",
 }
 """Transformations of functions, and how they are written."""

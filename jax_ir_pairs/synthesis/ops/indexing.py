@@ -1,73 +1,126 @@
-"""Ops that read or write parts of arrays, and ops that make arrays of constants."""
+"""Ops that read parts of arrays by subscripts: ints, slices, new axes, ellipses, index arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from itertools import islice
+from types import EllipsisType
+from typing import Any, TypeAlias
 
-from jax_ir_pairs.synthesis.graph import Operand, Var
+from jax_ir_pairs.synthesis.graph import Code, Operand, Var
 from jax_ir_pairs.synthesis.op import IllTyped, Op, spell
-from jax_ir_pairs.synthesis.scope import Scope, literal_for
-from jax_ir_pairs.synthesis.types import FLOATS, MOVABLE, NUMBERS, Aval, Bounds
+from jax_ir_pairs.synthesis.ops.rows import broadcast
+from jax_ir_pairs.synthesis.scope import Scope
+from jax_ir_pairs.synthesis.types import MOVABLE, Aval, Bounds
 
 Drawn = tuple[tuple[Operand, ...], dict[str, Any]] | None
 
-Part = int | slice | None
-"""An element of a subscript: an index, a slice, or a new axis."""
+INDEX_TYPES = ("i32", "i64", "u8", "i16", "u32")
+"""The dtypes of indices; the first two are the common ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index array in a subscript, by its place among the operands; `column` adds an axis."""
+
+    place: int
+    column: bool = False
+
+
+Part: TypeAlias = int | slice | EllipsisType | Index | None
+"""An element of a subscript."""
 
 
 def subscript(parts: Sequence[Part]) -> str:
-    """Gives the source of a subscript: `:, 1:-1, 0`."""
-    return ", ".join(
-        "None" if part is None else str(part) if isinstance(part, int) else _slice(part)
-        for part in parts
-    )
+    """Gives the source of a subscript: `:, 1:-1, 0`, index arrays as places of a template."""
+    return ", ".join(map(_part, parts))
 
 
-def _slice(part: slice) -> str:
-    start = "" if part.start is None else part.start
-    stop = "" if part.stop is None else part.stop
-    return f"{start}:{stop}" + ("" if part.step is None else f":{part.step}")
+def _part(part: Part) -> str:
+    if isinstance(part, Index):
+        return f"{{{part.place}}}[:, None]" if part.column else f"{{{part.place}}}"
+    if isinstance(part, slice):
+        start = "" if part.start is None else part.start
+        stop = "" if part.stop is None else part.stop
+        return f"{start}:{stop}" + ("" if part.step is None else f":{part.step}")
+    return "..." if part is Ellipsis else str(part)
 
 
-def indexed_shape(shape: tuple[int, ...], parts: Sequence[Part]) -> tuple[int, ...]:
-    """Gives the shape of `x[parts]`; raises `IllTyped`."""
-    result: list[int] = []
-    sides = list(shape)
-    for part in parts:
+def indexed_shape(
+    shape: tuple[int, ...], parts: Sequence[Part], indices: Mapping[int, Aval] | None = None
+) -> tuple[int, ...]:
+    """Gives the shape of `x[parts]` by NumPy's rules, index arrays by place; raises `IllTyped`."""
+    spare = len(shape) - sum(part is not None and part is not Ellipsis for part in parts)
+    if spare < 0:
+        raise IllTyped("too many indices")
+    if not any(part is Ellipsis for part in parts):
+        parts = (*parts, Ellipsis)
+    sides, result = iter(shape), list[int]()
+    arrays: list[Aval] = []
+    marks: list[tuple[int, int]] = []
+    for place, part in enumerate(parts):
         if part is None:
             result.append(1)
-            continue
-        if not sides:
-            raise IllTyped("too many indices")
-        side = sides.pop(0)
-        if isinstance(part, int):
-            if not -side <= part < side:
-                raise IllTyped("index out of range")
+        elif part is Ellipsis:
+            result += islice(sides, spare)
+        elif isinstance(part, slice):
+            result.append(len(range(*part.indices(next(sides)))))
         else:
-            result.append(len(range(*part.indices(side))))
+            side = next(sides)
+            marks.append((place, len(result)))
+            if isinstance(part, int):
+                if not -side <= part < side:
+                    raise IllTyped("index out of range")
+                continue
+            assert isinstance(part, Index)
+            own = (indices or {})[part.place]
+            arrays.append(own.with_shape(*own.shape, 1) if part.column else own)
+    if arrays:
+        apart = marks[-1][0] - marks[0][0] >= len(marks)
+        start = 0 if apart else marks[0][1]
+        result[start:start] = broadcast(*arrays)
     if 0 in result:
         raise IllTyped("empty slice")
-    return (*result, *sides)
+    return tuple(result)
 
 
-def _draw_parts(scope: Scope, shape: tuple[int, ...]) -> list[Part]:
+def reading(parts: Sequence[Part]) -> dict[str, Any]:
+    """Gives the parameters of the op `getitem` for these parts."""
+    return {"parts": tuple(parts), "subscript": subscript(parts)}
+
+
+def part_of(scope: Scope, x: Var, *parts: Part, role: str = "") -> Var:
+    """Gives `x[parts]`."""
+    return scope.let("getitem", x, role=role, **reading(parts))
+
+
+def draw_parts(scope: Scope, shape: tuple[int, ...], *, new_axes: bool = True) -> list[Part]:
+    """Gives a subscript for an array of this shape, as a person would write it."""
     stream = scope.stream
+    if len(shape) > 1 and stream.chance(0.18):
+        last = stream.choice((0, -1, slice(None, -1), slice(1, None), slice(None, None, 2), None))
+        if last is not None or new_axes:
+            return [Ellipsis, last]
     place = stream.integer(0, min(len(shape), 3) - 1)
-    side = shape[place]
-    parts_here: tuple[Part, ...] = (
-        0, -1, slice(1, None), slice(None, -1), slice(None, None, 2), slice(None, None, -1),
-        slice(None, max(1, side // 2)), slice(max(1, side // 2), None),
-    )  # fmt: skip
-    part = stream.choice(parts_here)
-    parts: list[Part] = [*[slice(None)] * place, part]
-    if stream.chance(0.15) and len(shape) < 4:
-        parts.append(None)
+    parts: list[Part] = [slice(None)] * place
+    parts.append(_draw_slice(scope, shape[place]))
+    while len(parts) < len(shape) and stream.chance(0.2):
+        parts.append(_draw_slice(scope, shape[len(parts)]))
+    if new_axes and len(shape) < 6 and stream.chance(0.15):
+        parts.insert(stream.integer(0, len(parts)), None)
     return parts
 
 
-def _params(parts: Sequence[Part]) -> dict[str, Any]:
-    return {"parts": tuple(parts), "subscript": subscript(parts)}
+def _draw_slice(scope: Scope, side: int) -> Part:
+    stream, middle = scope.stream, max(1, side // 2)
+    common: tuple[Part, ...] = (
+        0, -1, slice(1, None), slice(None, -1), slice(None, None, 2), slice(None, None, -1),
+        slice(None, middle), slice(middle, None), slice(-middle, None), slice(1, -1),
+        slice(1, None, 2), slice(middle - 1, middle + 1), middle, slice(None, None, -2),
+        slice(middle, None, -1), slice(None),
+    )  # fmt: skip
+    return stream.choice(common[: stream.choice((6, 8, 16))])
 
 
 def _infer_getitem(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
@@ -78,218 +131,119 @@ def _infer_getitem(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[
 def _draw_getitem(scope: Scope) -> Drawn:
     if (x := scope.pick(MOVABLE, where=lambda v: v.aval.rank > 0)) is None:
         return None
-    return (x,), _params(_draw_parts(scope, x.aval.shape))
-
-
-def _infer_at(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    x, value = operands
-    shape = indexed_shape(x.aval.shape, params["parts"])
-    low, high = value.bounds if isinstance(value, Var) else (value.value, value.value)
-    if isinstance(value, Var) and value.aval != Aval(x.aval.dtype, shape):
-        raise IllTyped("update of another shape")
-    method = params["method"]
-    if method == "multiply":
-        corners = [a * b for a in x.bounds for b in (low, high)]
-        return x.aval, (min(*corners, x.bounds[0]), max(*corners, x.bounds[1]))
-    if method == "add":
-        return x.aval, (x.bounds[0] + min(low, 0), x.bounds[1] + max(high, 0))
-    return x.aval, (min(x.bounds[0], low), max(x.bounds[1], high))
-
-
-def _draw_at(scope: Scope) -> Drawn:
-    if (x := scope.pick(NUMBERS, where=lambda v: v.aval.rank > 0)) is None:
+    parts = draw_parts(scope, x.aval.shape)
+    if all(part == slice(None) or part is Ellipsis for part in parts):
         return None
-    parts = [part for part in _draw_parts(scope, x.aval.shape) if part is not None]
-    shape = indexed_shape(x.aval.shape, parts)
-    value: Operand | None = scope.pick(
-        (x.aval.dtype,), where=lambda v: v.aval.shape == shape and v is not x
-    )
-    if value is None or scope.stream.chance(0.4):
-        value = literal_for(x, scope.stream)
-    method = scope.stream.choice(("set", "add", "multiply", "max", "min"))
-    return (x, value), {**_params(parts), "method": method}
+    return (x,), reading(parts)
 
 
-def _infer_take(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    x, indices = operands
-    shape, axis = x.aval.shape, params["axis"] % max(1, x.aval.rank)
-    if not shape or indices.aval.dtype != "i32" or indices.aval.rank != 1:
-        raise IllTyped("take")
-    return Aval(x.aval.dtype, (*shape[:axis], *indices.aval.shape, *shape[axis + 1 :])), x.bounds
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A subscript with index arrays in it."""
+
+    name: str
+    parts: tuple[Part, ...]
+    weight: float = 1.0
+
+    @property
+    def rank(self) -> int:
+        """Number of axes that it takes at least."""
+        return sum(part is not None and part is not Ellipsis for part in self.parts)
+
+    @property
+    def places(self) -> tuple[Index, ...]:
+        """Its index arrays."""
+        return tuple(part for part in self.parts if isinstance(part, Index))
+
+    def shape(self, operands: Sequence[Any]) -> tuple[int, ...]:
+        """Gives the shape of what the operands, array and indices, read; raises `IllTyped`."""
+        x, *indices = operands
+        avals = {place: index.aval for place, index in enumerate(indices, 1)}
+        for part in self.places:
+            own = avals[part.place]
+            if own.dtype not in INDEX_TYPES or (part.column and own.rank != 1):
+                raise IllTyped("index array")
+        return indexed_shape(x.aval.shape, self.parts, avals)
 
 
-def _indices(scope: Scope, rank: int) -> Var:
-    found = scope.pick(("i32",), where=lambda v: v.aval.rank == rank and v.aval.size <= 64)
-    if found is not None:
+_ALL, _I, _J = slice(None), Index(1), Index(2)
+
+PATTERNS = (
+    Pattern("", (_I,), 3.0),
+    Pattern("_columns", (_ALL, _I)),
+    Pattern("_last", (Ellipsis, _I), 0.6),
+    Pattern("_pairs", (_I, _J), 1.2),
+    Pattern("_mesh", (Index(1, column=True), _J), 0.8),
+    Pattern("_tail", (_I, slice(1, None)), 0.3),
+    Pattern("_reversed", (_I, slice(None, None, -1)), 0.3),
+    Pattern("_first", (0, _I), 0.3),
+    Pattern("_ends", (_I, -1), 0.3),
+    Pattern("_apart", (_I, _ALL, _J), 0.4),
+    Pattern("_inner", (_ALL, _I, _J), 0.4),
+    Pattern("_expanded", (_I, None), 0.2),
+)
+"""Subscripts with index arrays, by what follows `gather` in the name of the op that reads them."""
+
+
+def index_array(scope: Scope, rank: int, side: int, shape: tuple[int, ...] = ()) -> Var:
+    """Gives an index array of this rank, or shape if given, for an axis of `side` elements."""
+
+    def fits(var: Var) -> bool:
+        own = var.aval.shape
+        return own == shape if shape else len(own) == rank and var.aval.size <= 64
+
+    found = scope.pick(INDEX_TYPES, where=fits)
+    if found is not None and scope.stream.chance(0.85):
         return found
-    return scope.input(Aval("i32", (scope.side(),) * rank), "idx", (0, 3))
+    if shape or rank != 1 or (scope.stream.chance(0.6) and not scope.sealed):
+        sides = shape or tuple(scope.side() for _ in range(rank))
+        if rank == 2:
+            sides = shape or (sides[0], scope.stream.choice((2, 3, 4)))
+        return scope.input(Aval("i32", sides), scope.stream.choice(("idx", "idx", "ids")), (0, 3))
+    stream = scope.stream
+    if stream.chance(0.3):
+        return scope.let("arange", n=min(side, stream.choice((2, 3, 4))), role="idx")
+    numbers = stream.sample(range(min(side, 8)), stream.choice((2, 3, 4)))
+    return scope.let("array", values=Code(str(numbers)), role="idx")
 
 
-def _draw_take(scope: Scope) -> Drawn:
-    if (
-        x := scope.pick(MOVABLE, where=lambda v: 0 < v.aval.rank < 4 and v.aval.size < 1024)
-    ) is None:
+def draw_indexed(scope: Scope, pattern: Pattern, dtypes: Sequence[str]) -> tuple[Var, ...] | None:
+    """Gives an array and index arrays that a pattern reads from it."""
+
+    def fits(var: Var) -> bool:
+        return pattern.rank <= var.aval.rank < 5 and var.aval.size < 2048
+
+    if (x := scope.pick(dtypes, where=fits)) is None:
         return None
-    indices, axis = _indices(scope, 1), scope.stream.choice((0, -1))
-    # Out of bounds, take fills with NaN unless told to clip.
-    inside = indices.bounds[0] >= 0 and indices.bounds[1] < x.aval.shape[axis]
-    return (x, indices), {"axis": axis, **({} if inside else {"mode": "clip"})}
+    stream = scope.stream
+    indices: list[Var] = []
+    for part in pattern.places:
+        side = x.aval.shape[0 if pattern.name != "_columns" else 1]
+        if part.column or (indices and pattern.name == "_mesh"):
+            indices.append(index_array(scope, 1, side))
+        elif not indices:
+            several = stream.weighted((0, 1, 2), (2, 6, 1.5))
+            indices.append(index_array(scope, several, side))
+        else:
+            first = indices[0].aval
+            indices.append(index_array(scope, first.rank, side, first.shape))
+    return (x, *indices)
 
 
-def _infer_gather(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    x, indices = operands
-    if not x.aval.shape or indices.aval.dtype != "i32" or indices.aval.rank > 2:
-        raise IllTyped("gather")
-    return Aval(x.aval.dtype, (*indices.aval.shape, *x.aval.shape[1:])), x.bounds
+def _gather(pattern: Pattern) -> Op:
+    def infer(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
+        x = operands[0]
+        return Aval(x.aval.dtype, pattern.shape(operands)), x.bounds
+
+    def draw(scope: Scope) -> Drawn:
+        operands = draw_indexed(scope, pattern, MOVABLE)
+        return None if operands is None else (operands, {})
+
+    template = f"{{0}}[{subscript(pattern.parts)}]"
+    return Op(f"gather{pattern.name}", "indexing", spell(template), infer, draw, pattern.weight)
 
 
-def _draw_gather(scope: Scope) -> Drawn:
-    if (
-        x := scope.pick(MOVABLE, where=lambda v: 0 < v.aval.rank < 3 and v.aval.size < 1024)
-    ) is None:
-        return None
-    return (x, _indices(scope, scope.stream.choice((1, 1, 2)))), {}
-
-
-def _infer_take_along(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    x, indices = operands
-    if indices.aval.shape != x.aval.shape or not x.aval.shape:
-        raise IllTyped("take_along_axis")
-    return x.aval, x.bounds
-
-
-def _draw_take_along(scope: Scope) -> Drawn:
-    if (x := scope.pick(FLOATS, where=lambda v: v.aval.rank > 0)) is None:
-        return None
-    inside = (0, x.aval.shape[-1] - 1)
-    order = scope.pick(("i32", "i64"), needs=inside, where=lambda v: v.aval.shape == x.aval.shape)
-    return (x, order or scope.let("argsort", x, axis=-1)), {"axis": -1}
-
-
-def _infer_dynamic_slice(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    x, start = operands
-    size, axis = params["slice_size"], params["axis"]
-    if start.aval != Aval("i32") or not 0 < size <= x.aval.shape[axis]:
-        raise IllTyped("dynamic_slice_in_dim")
-    shape = list(x.aval.shape)
-    shape[axis] = size
-    return Aval(x.aval.dtype, tuple(shape)), x.bounds
-
-
-def _draw_dynamic_slice(scope: Scope) -> Drawn:
-    if (x := scope.pick(MOVABLE, where=lambda v: v.aval.rank > 0 and v.aval.shape[0] > 2)) is None:
-        return None
-    start = scope.pick(("i32",), where=lambda v: v.aval.rank == 0)
-    if start is None:
-        start = scope.input(Aval("i32"), "i", (0, 3))
-    size = scope.stream.integer(1, x.aval.shape[0] - 1)
-    return (x, start), {"slice_size": size, "axis": 0}
-
-
-def _infer_dynamic_update(ops: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    x, update, start = ops
-    same = x.aval.dtype == update.aval.dtype and x.aval.shape[1:] == update.aval.shape[1:]
-    if not same or start.aval != Aval("i32") or update.aval.shape[0] > x.aval.shape[0]:
-        raise IllTyped("dynamic_update_slice_in_dim")
-    low, high = zip(x.bounds, update.bounds, strict=True)
-    return x.aval, (min(low), max(high))
-
-
-def _draw_dynamic_update(scope: Scope) -> Drawn:
-    if (x := scope.pick(NUMBERS, where=lambda v: v.aval.rank > 0 and v.aval.shape[0] > 2)) is None:
-        return None
-    rows = scope.stream.integer(1, x.aval.shape[0] - 1)
-    update = scope.let("getitem", x, **_params([slice(None, rows)]))
-    start = scope.pick(("i32",), where=lambda v: v.aval.rank == 0)
-    return (x, update, start or scope.input(Aval("i32"), "i", (0, 3))), {"axis": 0}
-
-
-def _infer_one_hot(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    (labels,) = operands
-    if labels.aval.dtype != "i32":
-        raise IllTyped("one_hot")
-    return Aval("f32", (*labels.aval.shape, params["num_classes"])), (0, 1)
-
-
-def _draw_one_hot(scope: Scope) -> Drawn:
-    labels = scope.pick(("i32",), where=lambda v: v.aval.rank < 3 and v.aval.size <= 128)
-    if labels is None:
-        labels = scope.input(Aval("i32", (scope.side(),)), "labels", (0, 3))
-    return (labels,), {"num_classes": scope.stream.choice((4, 8, 10, 16))}
-
-
-def _infer_segment_sum(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    data, ids = operands
-    if not data.aval.shape or ids.aval != Aval("i32", data.aval.shape[:1]):
-        raise IllTyped("segment_sum")
-    count = data.aval.shape[0]
-    shape = (params["num_segments"], *data.aval.shape[1:])
-    bounds = (min(0, data.bounds[0] * count), max(0, data.bounds[1] * count))
-    return Aval(data.aval.dtype, shape), bounds
-
-
-def _draw_segment_sum(scope: Scope) -> Drawn:
-    if (data := scope.pick(FLOATS, where=lambda v: 0 < v.aval.rank < 3)) is None:
-        return None
-    aval = Aval("i32", data.aval.shape[:1])
-    ids = scope.pick(("i32",), where=lambda v: v.aval == aval)
-    if ids is None:
-        ids = scope.input(aval, "segment_ids", (0, 3))
-    return (data, ids), {"num_segments": scope.stream.choice((2, 3, 4, 8))}
-
-
-def _infer_arange(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    return Aval("i32", (params["n"],)), (0, params["n"] - 1)
-
-
-def _infer_ones(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    return Aval("f32", params["shape"]), (1, 1)
-
-
-def _infer_zeros(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    return Aval(params.get("dtype", "f32"), params["shape"]), (0, 0)
-
-
-def _infer_linspace(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    return Aval("f32", (params["n"],)), (params["start"], params["stop"])
-
-
-def _infer_eye(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
-    return Aval("f32", (params["n"], params["n"])), (0, 1)
-
-
-def _draw_n(scope: Scope) -> Drawn:
-    return (), {"n": scope.side()}
-
-
-INDEXING = (
-    Op("getitem", "indexing", spell("{0}[{subscript}]"), _infer_getitem, _draw_getitem, 4.0),
-    Op("at", "indexing", spell("{0}.at[{subscript}].{method}({1})"), _infer_at, _draw_at, 2.0),
-    Op("take", "indexing", spell("jnp.take({0}, {1}{kw})"), _infer_take, _draw_take, 1.5),
-    Op("gather", "indexing", spell("{0}[{1}]"), _infer_gather, _draw_gather, 1.5),
-    Op("take_along_axis", "indexing", spell("jnp.take_along_axis({0}, {1}{kw})"),
-       _infer_take_along, _draw_take_along, 0.7),
-    Op("dynamic_slice", "indexing", spell("lax.dynamic_slice_in_dim({0}, {1}, {slice_size}{kw})"),
-       _infer_dynamic_slice, _draw_dynamic_slice),
-    Op("dynamic_update_slice", "indexing",
-       spell("lax.dynamic_update_slice_in_dim({0}, {1}, {2}{kw})"), _infer_dynamic_update,
-       _draw_dynamic_update, 0.8),
-    Op("one_hot", "indexing", spell("jax.nn.one_hot({0}, {num_classes})"), _infer_one_hot,
-       _draw_one_hot, widens="all"),
-    Op("segment_sum", "indexing", spell("jax.ops.segment_sum({0}, {1}{kw})"), _infer_segment_sum,
-       _draw_segment_sum, 0.7),
-)  # fmt: skip
-
-CREATION = (
-    Op("arange", "creation", spell("jnp.arange({n})"), _infer_arange, _draw_n, 2.0, widens="all"),
-    Op("eye", "creation", spell("jnp.eye({n})"), _infer_eye, _draw_n, widens="all"),
-    Op("linspace", "creation", spell("jnp.linspace({start}, {stop}, {n})"), _infer_linspace,
-       lambda scope: ((), {"start": scope.stream.choice((0.0, -1.0)), "stop": 1.0,
-                           "n": scope.side()}), widens="all"),
-    Op("zeros", "creation", spell("jnp.zeros({shape}{kw})"), _infer_zeros, widens="all"),
-    Op("full", "creation", spell("jnp.full({shape}, {value}{kw})"), _infer_zeros, widens="all"),
-    Op("ones", "creation", spell("jnp.ones({shape})"), _infer_ones,
-       lambda scope: ((), {"shape": (scope.side(), scope.side())}), 0.5, widens="all"),
-)  # fmt: skip
-
-OPS = (*INDEXING, *CREATION)
+OPS = (
+    Op("getitem", "indexing", spell("{0}[{subscript}]"), _infer_getitem, _draw_getitem, 6.0),
+    *(_gather(pattern) for pattern in PATTERNS),
+)

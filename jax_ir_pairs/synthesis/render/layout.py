@@ -12,13 +12,18 @@ _STANDARD, _INSTALLED = 0, 1
 _IMPORTS = tuple(
     (section, re.compile(pattern), line)
     for section, pattern, line in (
-        (_STANDARD, r"\bdataclass\b|@dataclass", "from dataclasses import dataclass"),
+        (_STANDARD, r"\bdataclasses\.replace\(", "import dataclasses"),
+        (_STANDARD, r"@dataclass\b", "from dataclasses import dataclass"),
         (_STANDARD, r"\bpartial\(", "from functools import partial"),
         (_STANDARD, r"\bNamedTuple\b", "from typing import NamedTuple"),
-        (_INSTALLED, r"\bjax\.(?!numpy|sharding|interpreters|extend)", "import jax"),
+        (_INSTALLED, r"\bjax\.", "import jax"),
         (_INSTALLED, r"\bjnp\.", "import jax.numpy as jnp"),
         (_INSTALLED, r"\bnp\.", "import numpy as np"),
         (_INSTALLED, r"(?<![\w.])lax\.", "from jax import lax"),
+        (_INSTALLED, r"\bcheckpoint_name\(", "from jax.ad_checkpoint import checkpoint_name"),
+        (_INSTALLED, r"\blinear_call\(", "from jax.custom_derivatives import linear_call"),
+        (_INSTALLED, r"\bravel_pytree\(", "from jax.flatten_util import ravel_pytree"),
+        (_INSTALLED, r"\bio_callback\(", "from jax.experimental import io_callback"),
         (_INSTALLED, r"(?s)\A(?!.*\bnn\.Module\b).*(?<![\w.])nn\.", "from jax import nn"),
         (_INSTALLED, r"(?<![\w.])random\.", "from jax import random"),
         (_INSTALLED, r"(?<![\w.])jr\.", "import jax.random as jr"),
@@ -26,8 +31,35 @@ _IMPORTS = tuple(
             (_INSTALLED, rf"(?<![\w.\"]){name}(?=[(),\n])", f"from jax import {name}")
             for name in TRANSFORMS
         ),
+        (_INSTALLED, r"(?<![\w.])export\.", "from jax import export"),
+        (_INSTALLED, r"(?<![\w.])sparse\.", "from jax.experimental import sparse"),
+        (_INSTALLED, r"\bcheckify\.", "from jax.experimental import checkify"),
+        (_INSTALLED, r"\bio_callback\(", "from jax.experimental import io_callback"),
+        (_INSTALLED, r"\bpl\.", "from jax.experimental import pallas as pl"),
+        (
+            _INSTALLED,
+            r"\bcustom_partitioning\b",
+            "from jax.experimental.custom_partitioning import custom_partitioning",
+        ),
+        (_INSTALLED, r"\bLayout\(", "from jax.experimental.layout import Layout"),
+        (
+            _INSTALLED,
+            r"\bwith_layout_constraint\(",
+            "from jax.experimental.layout import with_layout_constraint",
+        ),
+        (
+            _INSTALLED,
+            r"\bset_xla_metadata\(",
+            "from jax.experimental.xla_metadata import set_xla_metadata",
+        ),
         (_INSTALLED, r"\bPrimitive\(", "from jax.extend.core import Primitive"),
         (_INSTALLED, r"\b(ad|batching|mlir)\.", "from jax.interpreters import ad, batching, mlir"),
+        (
+            _INSTALLED,
+            r"\bmesh_utils\.",
+            "from jax.experimental import mesh_utils",
+        ),
+        (_INSTALLED, r"\bAxisType\.", "from jax.sharding import AxisType"),
         (_INSTALLED, r"\bMesh\(", "from jax.sharding import Mesh"),
         (_INSTALLED, r"\bNamedSharding\(", "from jax.sharding import NamedSharding"),
         (_INSTALLED, r"\bP\(", "from jax.sharding import PartitionSpec as P"),
@@ -55,7 +87,12 @@ def statement(prefix: str, expression: str, indent: int, suffix: str = "") -> li
     if len(inner) <= WIDTH and expression[start] == "(" and start > 0:
         return [head, inner, tail]
     lines = [head]
-    for element in _split(content):
+    elements = _split(content)
+    if len(elements) == 1 and " for " in content:
+        each, _, over = content.partition(" for ")
+        lines += [*statement("", each, indent + 4), *statement("for ", over, indent + 4)]
+        return [*lines, tail]
+    for element in elements:
         lines += statement("", element, indent + 4)
         lines[-1] += ","
     return [*lines, tail]

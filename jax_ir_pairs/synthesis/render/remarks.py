@@ -132,7 +132,7 @@ def _described(type: Tree) -> str:
 def annotation(type: Tree) -> str:
     """Gives the annotation of a parameter, or nothing for what has no short one."""
     if isinstance(type, Aval):
-        return "jax.Array"
+        return type.dtype if type.dtype in ("int", "float") else "jax.Array"
     if isinstance(type, Record):
         return "dict" if type.cls is None else ""
     return "tuple" if isinstance(type, tuple) else ""

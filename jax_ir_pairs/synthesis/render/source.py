@@ -127,7 +127,7 @@ class _Renderer:
         body, after_def = Body(function), False
         lines: list[str] = []
         for call in function.body:
-            for definition in self._definitions(call, taken, indent):
+            for definition in self._definitions(call.operands, taken, indent):
                 lines += [""] * bool(lines) + definition
                 after_def = True
             body.reads(call)
@@ -140,12 +140,19 @@ class _Renderer:
             written = self._statement(call, expr, body, taken, indent)
             lines += [""] * after_def + written
             after_def = False
+        for definition in self._definitions((function.result,), taken, indent):
+            lines += [""] * bool(lines) + definition
+            after_def = True
         lines += [""] * after_def
+        if function.result is None:
+            return lines
         return lines + self.statement("return ", self._result(function.result), indent)
 
     def _statement(
         self, call: Call, expr: Expr, body: Body, taken: set[str], indent: int
     ) -> list[str]:
+        if call.outs == ():
+            return self.statement("", expr.text, indent)
         old = body.rebindable(call, self.write.values)
         if old is not None and self.stream.chance(self.style.rebinding):
             assert isinstance(call.outs, Var)
@@ -195,10 +202,10 @@ class _Renderer:
             return f"({text})" if len(parts) == 1 or len(text) > WIDTH - 15 else text
         return self.write.operand(result).text
 
-    def _definitions(self, call: Call, taken: set[str], indent: int) -> list[list[str]]:
-        """Defines the functions that the call uses: on module level, or here if they close over."""
+    def _definitions(self, operands: Any, taken: set[str], indent: int) -> list[list[str]]:
+        """Defines the functions among the operands: on module level, or here if they close over."""
         definitions = []
-        for operand in call.operands:
+        for operand in operands:
             for callee in functions_in(operand):
                 if isinstance(callee, Defined):
                     self._block(callee)
@@ -239,7 +246,8 @@ class _Renderer:
                 function = block.functions[int(line[4:-1])]
                 lines += self.define(function, self.write.function_names[function], set(), 0)[1]
             else:
-                lines.append(self.style.dialect(line.format_map(known)))
+                text = line.format_map(known)
+                lines += self.statement("", text.lstrip(), len(text) - len(text.lstrip()))
         self.hoisted.append(lines)
         return name
 

@@ -1,0 +1,160 @@
+"""Collectives over named axes, and what places arrays on a mesh of devices.
+
+They are of use only where a family has bound the name of an axis, so none is drawn from the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jax_ir_pairs.synthesis.op import IllTyped, Infer, Op, spell
+from jax_ir_pairs.synthesis.types import (
+    ANYTHING,
+    COMPLEX,
+    FLOATS,
+    INTEGERS,
+    MOVABLE,
+    Aval,
+    Bounds,
+    input_bounds,
+)
+
+Typed = tuple[Aval, Bounds]
+
+
+def _summed(x: Any, size: int) -> Bounds:
+    low, high = x.bounds
+    inside = (min(low * size, low), max(high * size, high))
+    if x.aval.dtype in INTEGERS:
+        least, most = input_bounds(x.aval.dtype)
+        return inside if least <= inside[0] and inside[1] <= most else ANYTHING
+    return inside
+
+
+def _same(dtypes: Sequence[str]) -> Infer:
+    def infer(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+        (x, *_) = operands
+        if x.aval.dtype not in dtypes:
+            raise IllTyped("collective")
+        return x.aval, x.bounds
+
+    return infer
+
+
+def _infer_psum(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    aval, _ = _same((*FLOATS, *INTEGERS, *COMPLEX))(operands, params)
+    return aval, _summed(operands[0], params["name"].size)
+
+
+def _infer_all_gather(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    (x,) = operands
+    shape, axis, size = list(x.aval.shape), params.get("axis", 0), params["name"].size
+    if params.get("tiled"):
+        if axis >= len(shape):
+            raise IllTyped("all_gather")
+        shape[axis] *= size
+    elif axis > len(shape):
+        raise IllTyped("all_gather")
+    else:
+        shape.insert(axis, size)
+    return Aval(x.aval.dtype, tuple(shape)), x.bounds
+
+
+def _infer_psum_scatter(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    (x,) = operands
+    shape, size = list(x.aval.shape), params["name"].size
+    axis = params.get("scatter_dimension", 0)
+    if axis >= len(shape) or x.aval.dtype not in (*FLOATS, *INTEGERS):
+        raise IllTyped("psum_scatter")
+    side = shape.pop(axis)
+    if params.get("tiled"):
+        if side % size:
+            raise IllTyped("psum_scatter")
+        shape.insert(axis, side // size)
+    elif side != size:
+        raise IllTyped("psum_scatter")
+    return Aval(x.aval.dtype, tuple(shape)), _summed(x, size)
+
+
+def _infer_all_to_all(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    (x,) = operands
+    shape, size = list(x.aval.shape), params["name"].size
+    split, concat = params["split_axis"], params["concat_axis"]
+    if max(split, concat) >= len(shape):
+        raise IllTyped("all_to_all")
+    if params.get("tiled"):
+        if shape[split] % size:
+            raise IllTyped("all_to_all")
+        shape[split] //= size
+        shape[concat] *= size
+    elif shape.pop(split) != size:
+        raise IllTyped("all_to_all")
+    else:
+        shape.insert(concat, size)
+    return Aval(x.aval.dtype, tuple(shape)), x.bounds
+
+
+def _infer_permute(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    """Devices that receive nothing have zeros."""
+    (x,) = operands
+    return x.aval, (min(x.bounds[0], 0), max(x.bounds[1], 0))
+
+
+def _infer_pswapaxes(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    (x,) = operands
+    axis = params["position"]
+    if axis >= x.aval.rank or x.aval.shape[axis] != params["name"].size:
+        raise IllTyped("pswapaxes")
+    return x.aval, x.bounds
+
+
+def _infer_axis_index(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    return Aval("i32"), (0, params["name"].size - 1)
+
+
+def _infer_by_size(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    (x,) = operands
+    if x.aval.dtype not in FLOATS:
+        raise IllTyped("division by the number of devices")
+    low, high = x.bounds
+    return x.aval, (min(low, 0.0), max(high, 0.0))
+
+
+def _row(name: str, infer: Infer | None, *templates: str, reverse: bool = True) -> Op:
+    return Op(name, "collective", spell(*templates), infer, reverse=reverse)
+
+
+OPS = (
+    _row("psum", _infer_psum, "lax.psum({0}, {name})", "lax.psum({0}, axis_name={name})"),
+    _row("pmean", _same(FLOATS), "lax.pmean({0}, {name})", "lax.pmean({0}, axis_name={name})"),
+    _row("pmax", _same((*FLOATS, *INTEGERS)), "lax.pmax({0}, {name})",
+         "lax.pmax({0}, axis_name={name})", reverse=False),
+    _row("pmin", _same((*FLOATS, *INTEGERS)), "lax.pmin({0}, {name})",
+         "lax.pmin({0}, axis_name={name})", reverse=False),
+    _row("all_gather", _infer_all_gather, "lax.all_gather({0}, {name}{kw})",
+         "lax.all_gather({0}, axis_name={name}{kw})"),
+    _row("psum_scatter", _infer_psum_scatter, "lax.psum_scatter({0}, {name}{kw})"),
+    _row("all_to_all", _infer_all_to_all,
+         "lax.all_to_all({0}, {name}, {split_axis}, {concat_axis}{kw})",
+         "lax.all_to_all({0}, {name}, split_axis={split_axis}, concat_axis={concat_axis}{kw})"),
+    _row("ppermute", _infer_permute, "lax.ppermute({0}, {name}, {perm})",
+         "lax.ppermute({0}, {name}, perm={perm})"),
+    _row("pshuffle", _infer_permute, "lax.pshuffle({0}, {name}, {perm})"),
+    _row("pswapaxes", _infer_pswapaxes, "lax.pswapaxes({0}, {name}, {position})"),
+    _row("axis_index", _infer_axis_index, "lax.axis_index({name})"),
+    _row("by_axis_size", _infer_by_size, "{0} / lax.axis_size({name})",
+         "{0} / lax.psum(1, {name})"),
+    _row("pcast", _same(MOVABLE), "lax.pcast({0}, {name}, to={to})"),
+    _row("shard_map", None, "jax.shard_map({0}, mesh={1}{kw})({*2})"),
+    _row("sharded_jit", None,
+         "jax.jit({0}, in_shardings={1}, out_shardings={2})({*3})"),
+    _row("sharding_constraint", None,
+         "lax.with_sharding_constraint({0}, NamedSharding({1}, {spec}))"),
+    _row("constrained_to", None, "lax.with_sharding_constraint({0}, {1})"),
+    _row("placed", None, "jax.device_put({0}, {1})",
+         "jax.device_put({0}, device={1})"),
+    _row("reshard", None, "jax.sharding.reshard({0}, NamedSharding({1}, {spec}))"),
+    _row("einsum_unreduced", None,
+         "jnp.einsum({pattern}, {0}, {1}, out_sharding=NamedSharding({2}, {spec}))"),
+)  # fmt: skip

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jax_ir_pairs.config import Recipe
+from jax_ir_pairs.extraction.levels import load
+from jax_ir_pairs.synthesis import draw, trees
+from jax_ir_pairs.synthesis.graph import vars_in
+from jax_ir_pairs.synthesis.ops import TABLE
+from jax_ir_pairs.synthesis.render import render
+from jax_ir_pairs.synthesis.scope import Scope
+from jax_ir_pairs.synthesis.stream import Stream
+from jax_ir_pairs.synthesis.types import Aval, Record, leaves
+from tests.synthesis.tracing import RECIPE, out_avals, primitives, run, shown, traced
+
+ONLY = Recipe(families={"pytrees": 1.0}, size=RECIPE.size)
+
+
+def test_programs_trace_to_the_avals_they_were_built_with() -> None:
+    for seed in range(60):
+        draft = draw(ONLY, seed)
+        program = draft.program()
+        built = [str(aval) for var in vars_in(draft.entry.result) for aval in leaves(var.type)]
+        assert out_avals(traced(program, seed)) == built, shown(program, seed)
+
+
+def test_every_construct_turns_up() -> None:
+    sources = "".join(draw(ONLY, seed).program().python for seed in range(300))
+    for text in (
+        "(NamedTuple):", "register_dataclass", "register_pytree_node_class", "._replace(",
+        "register_pytree_with_keys_class", "dataclasses.replace(", "ravel_pytree(", "TrainState(",
+        "OptState(", "path[-1].key",
+    ):  # fmt: skip
+        assert text in sources, text
+    for name in ("map", "leaves", "reduce", "flatten", "unflatten"):
+        assert f"jax.tree.{name}(" in sources
+        assert f"jax.tree_util.tree_{name}(" in sources
+
+
+def test_loops_carry_objects() -> None:
+    found: set[str] = set()
+    for seed in range(80):
+        program = draw(ONLY, seed).program()
+        if "class " in program.python:
+            found |= set(primitives(traced(program, seed).jaxpr))
+    assert {"scan", "while"} <= found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_objects_of_every_class_come_back_as_they_went(seed: int) -> None:
+    scope = Scope(Stream("class", seed), TABLE)
+    a, b = (scope.input(Aval("f32", shape), name) for shape, name in (((3,), "x"), ((2, 2), "y")))
+    type = trees.define(scope, "Point", (("second", a.type), ("first", b.type)))
+    made = trees.construct(scope, type, {"second": a, "first": b})
+    assert [str(aval) for aval in leaves(made.type)] == ["f32[3]", "f32[2,2]"]
+    source, _ = render(scope.close("entry", made), "f", Stream("style", seed))
+    point = load(source, "f")(jnp.ones(3), jnp.zeros((2, 2)))
+    assert [leaf.shape for leaf in jax.tree.leaves(point)] == [(3,), (2, 2)]
+    doubled = jax.tree.map(lambda leaf: 2 * leaf, point)
+    assert doubled.second.sum() == 6
+    assert doubled.first.shape == (2, 2)
+
+
+def test_models_take_their_input_to_their_output() -> None:
+    kinds = set()
+    for seed in range(30):
+        scope = Scope(Stream("model", seed), TABLE)
+        model = trees.model(scope)
+        params = scope.input(model.type, "params")
+        x = scope.input(Aval("f32", (2, model.inside)), "x")
+        h = model.forward(scope, params, x)
+        assert h.type == Aval("f32", (2, model.outside))
+        first = model.type.items[0][1] if isinstance(model.type, Record) else None
+        kinds.add("list" if first is None else "flat" if isinstance(first, Aval) else "nested")
+    assert kinds == {"list", "flat", "nested"}
+
+
+def test_global_norm_spelled_in_all_ways_is_one_number() -> None:
+    values = set()
+    for seed in range(20):
+        scope = Scope(Stream("norm", seed), TABLE)
+        tree = scope.input(Record((("w", Aval("f32", (3,))), ("b", Aval("f32")))), "tree")
+        norm = trees.global_norm(scope, tree)
+        source, _ = render(scope.close("entry", norm), "f", Stream("style", seed))
+        arguments = {"w": jnp.array([2.0, 3.0, 6.0]), "b": jnp.array(0.0)}
+        values.add(round(float(load(source, "f")(arguments)), 3))
+    assert values == {7.0}
+
+
+def test_they_run() -> None:
+    for seed in range(8):
+        run(draw(ONLY, seed).program(), seed)

@@ -1,0 +1,58 @@
+"""The family of random numbers: every program traces, and no key is used twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from jax_ir_pairs.config import Recipe
+from jax_ir_pairs.synthesis.graph import Var, vars_in, walk
+from jax_ir_pairs.synthesis.ops import TABLE
+from jax_ir_pairs.synthesis.ops.keys import fresh, held, legacy, split
+from jax_ir_pairs.synthesis.scope import Scope
+from jax_ir_pairs.synthesis.stream import Stream
+from jax_ir_pairs.synthesis.types import KEY, Aval, leaves
+from tests.synthesis.tracing import RECIPE, drafts, out_avals, shown, traced
+
+_SEVERAL_USES = {"initializer", "fold_in", "item", "unpack"}
+"""A constant initializer takes a key and does not use it; many numbers are folded into one."""
+
+
+def test_programs_trace_to_what_they_say() -> None:
+    for seed, draft in drafts(40, Recipe(families={"random": 1.0}, size=RECIPE.size)):
+        program = draft.program()
+        expected = [str(a) for v in vars_in(draft.entry.result) for a in leaves(v.type)]
+        assert out_avals(traced(program, seed)) == expected, shown(program, seed)
+
+
+def test_no_key_is_used_twice() -> None:
+    for seed, draft in drafts(300, Recipe(families={"random": 1.0}, size=RECIPE.size)):
+        uses: Counter[Var] = Counter()
+        for call in dict.fromkeys(walk(draft.entry)):  # a function may be applied twice
+            if call.op.name in _SEVERAL_USES:
+                continue
+            uses.update(v for v in call.operands if isinstance(v, Var) and _is_key(v))
+        assert all(count == 1 for count in uses.values()), shown(draft.program(), seed)
+
+
+def _is_key(var: Var) -> bool:
+    return isinstance(var.type, Aval) and var.type.dtype in KEY
+
+
+def test_an_ordinary_op_never_sees_a_key() -> None:
+    scope = Scope(Stream("keys"), TABLE)
+    key = scope.input(Aval(KEY[0]), "key")
+    assert scope.pick() is None
+    assert held(scope) is key
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_fresh_keys_differ(seed: int) -> None:
+    scope = Scope(Stream("keys", seed), TABLE)
+    made: list[Var] = []
+    for _ in range(4):
+        made.append(fresh(scope))
+        scope.let("random_normal", made[-1], shape=(2,))
+    made += [*split(scope, "k1", "k2", "k3"), *legacy(scope, "k1", "k2")]
+    assert len(set(made)) == 9
