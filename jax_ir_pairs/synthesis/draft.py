@@ -28,7 +28,7 @@ _NAMES = ("f", "fn", "compute", "forward", "run", "main", "apply", "model", "pro
 _LONG = 25
 _TRIES = 8
 """How often the first family may draw what does not fit before another one has to do."""
-_TRANSFORM_OPS = frozenset({"jvp", "vjp", "linearize", "shard_map"})
+_TRANSFORM_OPS = frozenset({"jvp", "vjp", "linearize", "shard_map", "shard_map_defined"})
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Draft:
         found: dict[str, None] = {}
         for call in walk(self.entry):
             if call.op.name in _TRANSFORM_OPS:
-                found[call.op.name] = None
+                found[call.op.name.removesuffix("_defined")] = None
             for operand in call.operands:
                 for callee in functions_in(operand):
                     if isinstance(callee, Transformed):

@@ -153,6 +153,8 @@ def one_of(*forms: Form) -> Grow:
             for form in forms
             if (form.reverse or not scope.reverse) and (form.forward or not scope.forward)
         ]
+        if not fit:
+            raise IllTyped("none of the constructs is differentiable")
         form = stream.weighted(fit, [form.weight for form in fit])
         form.grow(scope, max(2, budget - before - 2), mix)
         grow_ops(scope, stream.integer(0, max(1, budget // 5)), mix)

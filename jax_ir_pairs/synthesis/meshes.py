@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from jax_ir_pairs.synthesis.graph import Code, Defined, Function, Var
+from jax_ir_pairs.synthesis.graph import Code, Defined, Var, vars_in
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS, Scope
 from jax_ir_pairs.synthesis.stream import Stream
@@ -114,6 +113,8 @@ class Bound:
     """The axes along which each parameter differs."""
     checked: bool = False
     """Whether JAX tracks along which axes a value differs."""
+    batched: bool = False
+    """Whether it is the axis of a `vmap`, where no place may go without a value."""
 
 
 def entry_point(scope: Scope) -> Scope:
@@ -141,16 +142,13 @@ def mesh_of(scope: Scope, rank: int = 0) -> Mesh:
 
 
 def explicit_mesh(scope: Scope) -> Mesh:
-    """Gives a mesh whose shardings are part of the types, where the program has no other."""
-    root = entry_point(scope)
-    if scope.depth or root.mesh is not None:
+    """Gives a mesh whose shardings are part of the types, where the entry point has no other."""
+    if scope.depth or scope.mesh is not None:
         raise IllTyped("another mesh is there")
     stream = scope.stream
     one = axis(stream.choice(_LINES[:6]), stream.choice(_LINE_SIZES))
     template = f'{{name}} = jax.make_mesh({{shape}}, ("{one.names[0]}",))'
-    root.mesh = Mesh((one,), Defined("mesh", template, params={"shape": (one.size,)}), True)
-    made: Mesh = root.mesh
-    return made
+    return Mesh((one,), Defined("mesh", template, params={"shape": (one.size,)}), True)
 
 
 def _draw(stream: Stream, rank: int) -> Mesh:
@@ -211,9 +209,23 @@ def sharded(
 
 
 def device_body(
-    scope: Scope, mesh: Mesh, params: Sequence[Var], specs: Sequence[Spec], *, checked: bool
+    scope: Scope,
+    mesh: Mesh,
+    arguments: Sequence[Var],
+    specs: Sequence[Spec],
+    roles: Sequence[str] = (),
+    *,
+    checked: bool,
 ) -> Scope:
     """Gives the body of a function that every device runs on its part of the arguments."""
+    params = [
+        Var(
+            mesh.local(var.type, spec) if isinstance(var.type, Aval) else var.type,
+            var.bounds,
+            roles[place] if place < len(roles) else var.role or "xyzw"[place],
+        )
+        for place, (var, spec) in enumerate(zip(arguments, specs, strict=True))
+    ]
     body = scope.nested(params, sealed=True)
     varying = {
         param: tuple(name for names in spec for name in names)
@@ -223,38 +235,31 @@ def device_body(
     return body
 
 
-def part_of(mesh: Mesh, var: Var, spec: Spec, role: str = "") -> Var:
-    """Gives the parameter that stands for one device's part of a value."""
-    type = mesh.local(var.type, spec) if isinstance(var.type, Aval) else var.type
-    return Var(type, var.bounds, role or var.role)
-
-
 def shard_map(
     scope: Scope,
     mesh: Mesh,
-    function: Function,
+    body: Scope,
+    role: str,
+    result: Var | tuple[Var, ...],
     arguments: Sequence[Var],
     specs: Sequence[Spec],
-    results: Sequence[Var],
     out_specs: Sequence[Spec],
 ) -> tuple[Var, ...]:
-    """Calls the function on all devices, in one of the ways that people write it.
-
-    `results` are those of one device, several of them where the function gives a tuple.
-    """
+    """Runs the function of a body on all devices, in one of the ways that people write it."""
     stream = scope.stream
-    bound: Bound = function_bound(function)
-    params: dict[str, Any] = {
+    function = body.close(role, result)
+    several = isinstance(result, tuple)
+    params = {
         "in_specs": _specs(specs, stream, several=len(arguments) > 1),
-        "out_specs": _specs(out_specs, stream, several=isinstance(function.result, tuple)),
+        "out_specs": _specs(out_specs, stream, several=several),
     }
-    if not bound.checked:
+    if not body.named_axes.checked:
         params["check_vma"] = "False"
     outs = tuple(
         Var(mesh.assembled(var.type, spec), var.bounds)
-        for var, spec in zip(results, out_specs, strict=True)
+        for var, spec in zip(vars_in(result), out_specs, strict=True)
     )
-    pattern: Any = outs if isinstance(function.result, tuple) else outs[0]
+    pattern = outs if several else outs[0]
     way = stream.weighted(("call", "decorator", "name"), (5, 3, 2))
     if way == "call":
         written = {key: Code(text) for key, text in params.items()}
@@ -263,11 +268,10 @@ def shard_map(
     keywords = ", ".join(f"{key}={{{key}}}" for key in params)
     if way == "decorator":
         head = f"@partial(jax.shard_map, mesh={{u0}}, {keywords})"
-        block = Defined(function.role, f"{head}\n{{def0}}", (function,), params, uses=(mesh.block,))
+        block = Defined(role, f"{head}\n{{def0}}", (function,), params, uses=(mesh.block,))
     else:
         template = f"{{def0}}\n\n\n{{name}} = jax.shard_map({{f0}}, mesh={{u0}}, {keywords})"
-        role = f"sharded_{function.role}"
-        block = Defined(role, template, (function,), params, uses=(mesh.block,))
+        block = Defined(f"sharded_{role}", template, (function,), params, uses=(mesh.block,))
     scope.bind("shard_map_defined", (block, *arguments), {}, pattern)
     return outs
 

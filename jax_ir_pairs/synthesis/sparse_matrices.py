@@ -64,6 +64,7 @@ def matrix(scope: Scope, shape: tuple[int, int] | None = None, kind: str = "BCOO
         shape = shape or (matrix_side(scope), matrix_side(scope))
         nse = stream.choice((4, 6, 8, 12, 16))
         if way == "random":
+            nse = min(nse, shape[0] * shape[1] // 2)
             params = {"shape": shape, "nse": nse, "dtype": scope.float_dtype}
             return make(scope, "random", (fresh(scope, threefry=True),), params, shape, nse)
         data = dense(scope, nse, role="data")
@@ -162,5 +163,5 @@ def rearrange(scope: Scope, m: Sparse) -> Sparse:
 _WAYS = (
     "T", "transpose", "sum", "reduce_sum", "scaled", "getitem", "slice", "dynamic_slice",
     "reshape", "concatenate", "rev", "broadcast_in_dim", "sort_indices", "sum_duplicates", "add",
-    "negative", "sort_indices", "sum_duplicates", "transpose",
+    "negative", "sort_indices", "sort_indices", "sort_indices", "sum_duplicates", "transpose",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import KEY, Aval, leaves
 from tests.synthesis.tracing import RECIPE, drafts, out_avals, shown, traced
 
-_SEVERAL_USES = {"initializer", "fold_in", "item", "unpack"}
+_SEVERAL_USES = {"initializer", "fold_in", "item", "unpack", "key_at", "key_clone"}
 """A constant initializer takes a key and does not use it; many numbers are folded into one."""
 
 

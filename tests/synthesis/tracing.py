@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -12,10 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_ir_pairs.config import Recipe, load_config
+from jax_ir_pairs.extraction.environment import ENVIRONMENT
 from jax_ir_pairs.extraction.levels import abstract_arguments, load
 from jax_ir_pairs.synthesis import Draft, Program, draw
 from jax_ir_pairs.synthesis.graph import vars_in
 from jax_ir_pairs.synthesis.types import leaves
+
+# Read when JAX is first used: programs on meshes need the devices that the child has.
+os.environ["XLA_FLAGS"] = ENVIRONMENT["XLA_FLAGS"]
 
 RECIPE: Recipe = load_config("hlo-100").recipe
 

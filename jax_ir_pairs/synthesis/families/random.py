@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from jax_ir_pairs.synthesis import chains
+from jax_ir_pairs.synthesis import chains, noisy_steps
 from jax_ir_pairs.synthesis.chains import noise_like, sample
 from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import (
@@ -261,7 +261,7 @@ def _key_input(scope: Scope, budget: int, mix: Mix) -> None:
     count = scope.side()
     many = scope.input(Aval(KEY[0], (count,)), "keys")
     body = scope.nested([Var(Aval(KEY[0]), role="key")])
-    k = body.let("key_clone", body.params[0]) if scope.stream.chance(0.15) else body.params[0]
+    k = body.let("key_clone", body.params[0]) if scope.stream.chance(0.4) else body.params[0]
     if scope.stream.chance(0.3):
         k = body.let("fold_in", k, Literal(scope.stream.choice((0, 1, 3))))
     shape = tuple(scope.side() for _ in range(scope.stream.integer(0, 1)))
@@ -296,5 +296,6 @@ FAMILY = Family(
         Form(_decode),
         Form(_key_input, 0.8),
         *chains.FORMS,
+        *noisy_steps.FORMS,
     ),
 )

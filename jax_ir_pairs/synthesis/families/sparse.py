@@ -140,9 +140,9 @@ def _compressed(scope: Scope, budget: int, mix: Mix) -> None:
         m = make(scope, "from_bcoo", (flat.var,), {}, flat.shape, flat.nse)
     else:
         m = matrix(scope, kind=kind)
-    way = scope.stream.choice(("product", "product", "dense", "own"))
+    way = scope.stream.choice(("product", "dense", "own"))
     if way == "own" and kind == "BCSR":
-        if scope.stream.chance(0.5):
+        if scope.stream.chance(0.7):
             y = dense(scope, *m.shape, role="y")
             dense_out(scope, "bcsr_extract", (m.var, y), {}, (m.nse,))
             return

@@ -18,8 +18,11 @@ def _rows() -> Iterator[Op]:
         yield from getattr(import_module(f"{__name__}.{name}"), "OPS", ())
 
 
-TABLE: dict[str, Op] = {op.name: op for op in _rows()}
+TABLE: dict[str, Op] = {}
 """Every op by its name."""
+for _op in _rows():
+    assert _op.name not in TABLE, f"two rows are named {_op.name}"
+    TABLE[_op.name] = _op
 
 
 def _drawable() -> dict[str, tuple[Op, ...]]:

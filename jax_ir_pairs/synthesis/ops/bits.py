@@ -15,7 +15,6 @@ from jax_ir_pairs.synthesis.types import (
     ANYTHING,
     BOOL,
     FLOATS,
-    INTEGERS,
     SIGNED,
     UNSIGNED,
     Aval,
@@ -23,16 +22,10 @@ from jax_ir_pairs.synthesis.types import (
 )
 
 _WORDS = ("i32", "u32", "i64", "u64")
-_WIDTH = {name: int(name[1:]) for name in INTEGERS}
 
 
 def _anything(x: Bounds, y: Bounds) -> Bounds:
     return ANYTHING
-
-
-def _word(x: Var, **params: Any) -> Typed:
-    require(x.aval.dtype in INTEGERS, "bits of a float")
-    return x.aval, ANYTHING
 
 
 def _draw_any(dtypes: Sequence[str], *keys: str) -> Callable[[Scope], Drawn]:
@@ -45,22 +38,6 @@ def _draw_any(dtypes: Sequence[str], *keys: str) -> Callable[[Scope], Drawn]:
         return (x,), {key: scope.stream.choice((1, 3, 5, 7)) for key in keys}
 
     return draw
-
-
-def _draw_rotation(scope: Scope) -> Drawn:
-    drawn = _draw_any(("u32", "u16", "u8", "u64"))(scope)
-    assert drawn is not None
-    (x,), width = drawn[0], _WIDTH[drawn[0][0].aval.dtype]  # type: ignore[union-attr]
-    left = scope.stream.choice([n for n in (1, 3, 5, 7, 13, 15) if n < width])
-    return (x,), {"left": left, "right": width - left}
-
-
-def _draw_hash(scope: Scope) -> Drawn:
-    drawn = _draw_any(("u32",))(scope)
-    assert drawn is not None
-    shift = scope.stream.choice((13, 15, 16, 17))
-    factor = scope.stream.choice((0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2D, 0x9E3779B1))
-    return drawn[0], {"shift": shift, "factor": factor}
 
 
 def _draw_mask(scope: Scope) -> Drawn:
@@ -96,16 +73,6 @@ def _draw_bit(scope: Scope) -> Drawn:
     return drawn and (drawn[0], {"bit": scope.stream.choice((0, 1, 3, 7))})
 
 
-def _draw_expanded(scope: Scope) -> Drawn:
-    x = scope.pick(_WORDS, where=lambda v: v.aval.rank == 1 and v.aval.size <= 256)
-    x = x or scope.input(Aval("u32", (scope.side(),)), "codes")
-    return (x,), {"width": scope.stream.choice((4, 8))}
-
-
-def _expanded(x: Var, width: int) -> Typed:
-    return x.aval.with_shape(*x.aval.shape, width), (0, 1)
-
-
 def _draw_grid(scope: Scope) -> Drawn:
     x = scope.pick(FLOATS, where=lambda v: largest(v) <= 100.0)
     return None if x is None else ((x,), {})
@@ -129,16 +96,8 @@ OPS = (
            literals=0.4, group="bits"),
     binary("lcm", ("i32", "u32", "i64"), _anything, "jnp.lcm({0}, {1})", literals=0.4,
            group="bits", weight=0.7),
-    _row("rotate_left", "({0} << {left}) | ({0} >> {right})", _draw_rotation, _word, 1.2),
-    _row("xorshift", "{0} ^ ({0} >> {shift})", _draw_any(INTEGERS, "shift"), _word, 1.0),
-    _row("hash_mix", "({0} ^ ({0} >> {shift})) * jnp.uint32({factor})", _draw_hash, _word, 1.0),
-    _row("gray_code", "{0} ^ ({0} >> 1)", _draw_any(INTEGERS), _word, 0.7),
-    _row("lowest_bit", "{0} & -{0}", _draw_any(SIGNED), _word, 0.7),
-    _row("test_bit", "({0} >> {bit}) & 1", _draw_bit, lambda x, bit: (x.aval, (0, 1))),
-    _row("binary_digits", "({0}[..., None] >> jnp.arange({width}, dtype={0}.dtype)) & 1",
-         _draw_expanded, _expanded),
-    _row("parity", "lax.population_count({0}) & 1", _draw_any(INTEGERS),
-         lambda x: (x.aval, (0, 1))),
+    _row("test_bit", "jnp.bitwise_and(jnp.right_shift({0}, {bit}), 1)", _draw_bit,
+         lambda x, bit: (x.aval, (0, 1))),
     _row("bitwise_count", "jnp.bitwise_count({0})", _draw_any(UNSIGNED),
          lambda x: (Aval("u8", x.aval.shape), (0, 64)), 0.7),
     _row("packbits", "jnp.packbits({0}{kw})", _draw_mask, _packed),

@@ -43,13 +43,15 @@ def _same(dtypes: Sequence[str]) -> Infer:
 
 
 def _infer_psum(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
-    aval, _ = _same((*FLOATS, *INTEGERS, *COMPLEX))(operands, params)
-    return aval, _summed(operands[0], params["name"].size)
+    (x,) = operands
+    if x.aval.dtype not in (*FLOATS, *INTEGERS, *COMPLEX):
+        raise IllTyped("psum")
+    return x.aval, _summed(x, params["along"].size)
 
 
 def _infer_all_gather(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
     (x,) = operands
-    shape, axis, size = list(x.aval.shape), params.get("axis", 0), params["name"].size
+    shape, axis, size = list(x.aval.shape), params.get("axis", 0), params["along"].size
     if params.get("tiled"):
         if axis >= len(shape):
             raise IllTyped("all_gather")
@@ -63,7 +65,7 @@ def _infer_all_gather(operands: Sequence[Any], params: Mapping[str, Any]) -> Typ
 
 def _infer_psum_scatter(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
     (x,) = operands
-    shape, size = list(x.aval.shape), params["name"].size
+    shape, size = list(x.aval.shape), params["along"].size
     axis = params.get("scatter_dimension", 0)
     if axis >= len(shape) or x.aval.dtype not in (*FLOATS, *INTEGERS):
         raise IllTyped("psum_scatter")
@@ -79,7 +81,7 @@ def _infer_psum_scatter(operands: Sequence[Any], params: Mapping[str, Any]) -> T
 
 def _infer_all_to_all(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
     (x,) = operands
-    shape, size = list(x.aval.shape), params["name"].size
+    shape, size = list(x.aval.shape), params["along"].size
     split, concat = params["split_axis"], params["concat_axis"]
     if max(split, concat) >= len(shape):
         raise IllTyped("all_to_all")
@@ -104,13 +106,13 @@ def _infer_permute(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
 def _infer_pswapaxes(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
     (x,) = operands
     axis = params["position"]
-    if axis >= x.aval.rank or x.aval.shape[axis] != params["name"].size:
+    if axis >= x.aval.rank or x.aval.shape[axis] != params["along"].size:
         raise IllTyped("pswapaxes")
     return x.aval, x.bounds
 
 
 def _infer_axis_index(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
-    return Aval("i32"), (0, params["name"].size - 1)
+    return Aval("i32"), (0, params["along"].size - 1)
 
 
 def _infer_by_size(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
@@ -126,27 +128,28 @@ def _row(name: str, infer: Infer | None, *templates: str, reverse: bool = True) 
 
 
 OPS = (
-    _row("psum", _infer_psum, "lax.psum({0}, {name})", "lax.psum({0}, axis_name={name})"),
-    _row("pmean", _same(FLOATS), "lax.pmean({0}, {name})", "lax.pmean({0}, axis_name={name})"),
-    _row("pmax", _same((*FLOATS, *INTEGERS)), "lax.pmax({0}, {name})",
-         "lax.pmax({0}, axis_name={name})", reverse=False),
-    _row("pmin", _same((*FLOATS, *INTEGERS)), "lax.pmin({0}, {name})",
-         "lax.pmin({0}, axis_name={name})", reverse=False),
-    _row("all_gather", _infer_all_gather, "lax.all_gather({0}, {name}{kw})",
-         "lax.all_gather({0}, axis_name={name}{kw})"),
-    _row("psum_scatter", _infer_psum_scatter, "lax.psum_scatter({0}, {name}{kw})"),
+    _row("psum", _infer_psum, "lax.psum({0}, {along})", "lax.psum({0}, axis_name={along})"),
+    _row("pmean", _same(FLOATS), "lax.pmean({0}, {along})", "lax.pmean({0}, axis_name={along})"),
+    _row("pmax", _same((*FLOATS, *INTEGERS)), "lax.pmax({0}, {along})",
+         "lax.pmax({0}, axis_name={along})", reverse=False),
+    _row("pmin", _same((*FLOATS, *INTEGERS)), "lax.pmin({0}, {along})",
+         "lax.pmin({0}, axis_name={along})", reverse=False),
+    _row("all_gather", _infer_all_gather, "lax.all_gather({0}, {along}{kw})",
+         "lax.all_gather({0}, axis_name={along}{kw})"),
+    _row("psum_scatter", _infer_psum_scatter, "lax.psum_scatter({0}, {along}{kw})"),
     _row("all_to_all", _infer_all_to_all,
-         "lax.all_to_all({0}, {name}, {split_axis}, {concat_axis}{kw})",
-         "lax.all_to_all({0}, {name}, split_axis={split_axis}, concat_axis={concat_axis}{kw})"),
-    _row("ppermute", _infer_permute, "lax.ppermute({0}, {name}, {perm})",
-         "lax.ppermute({0}, {name}, perm={perm})"),
-    _row("pshuffle", _infer_permute, "lax.pshuffle({0}, {name}, {perm})"),
-    _row("pswapaxes", _infer_pswapaxes, "lax.pswapaxes({0}, {name}, {position})"),
-    _row("axis_index", _infer_axis_index, "lax.axis_index({name})"),
-    _row("by_axis_size", _infer_by_size, "{0} / lax.axis_size({name})",
-         "{0} / lax.psum(1, {name})"),
-    _row("pcast", _same(MOVABLE), "lax.pcast({0}, {name}, to={to})"),
+         "lax.all_to_all({0}, {along}, {split_axis}, {concat_axis}{kw})",
+         "lax.all_to_all({0}, {along}, split_axis={split_axis}, concat_axis={concat_axis}{kw})"),
+    _row("ppermute", _infer_permute, "lax.ppermute({0}, {along}, {perm})",
+         "lax.ppermute({0}, {along}, perm={perm})"),
+    _row("pshuffle", _infer_permute, "lax.pshuffle({0}, {along}, {perm})"),
+    _row("pswapaxes", _infer_pswapaxes, "lax.pswapaxes({0}, {along}, {position})"),
+    _row("axis_index", _infer_axis_index, "lax.axis_index({along})"),
+    _row("by_axis_size", _infer_by_size, "jnp.divide({0}, lax.axis_size({along}))",
+         "jnp.divide({0}, lax.psum(1, {along}))"),
+    _row("pcast", _same(MOVABLE), "lax.pcast({0}, {along}, to={to})"),
     _row("shard_map", None, "jax.shard_map({0}, mesh={1}{kw})({*2})"),
+    _row("shard_map_defined", None, "{0}({*1})"),
     _row("sharded_jit", None,
          "jax.jit({0}, in_shardings={1}, out_shardings={2})({*3})"),
     _row("sharding_constraint", None,

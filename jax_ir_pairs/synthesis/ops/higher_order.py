@@ -39,5 +39,10 @@ TRANSFORMS = {
     "checkpoint": "jax.checkpoint",
     "jit": "jax.jit",
     "pmap": "jax.pmap",
+    "filter_grad": "eqx.filter_grad",
+    "filter_value_and_grad": "eqx.filter_value_and_grad",
+    "filter_jit": "eqx.filter_jit",
+    "nnx_value_and_grad": "nnx.value_and_grad",
+    "nnx_jit": "nnx.jit",
 }
 """Transformations of functions, and how they are written."""

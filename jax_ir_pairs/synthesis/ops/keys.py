@@ -151,6 +151,9 @@ def split(scope: Scope, *roles: str, threefry: bool = False) -> tuple[Var, ...]:
         key = _new(scope)
     if threefry and key.aval.dtype != KEY[0]:
         key = scope.let("random_key", seed=scope.stream.choice(SEEDS), role="key")
+    if scope.stream.chance(0.2):
+        array = scope.let("random_keys", key, num=len(roles), role="keys")
+        return tuple(scope.let("key_at", array, place=place) for place in range(len(roles)))
     if len(roles) == 2:
         return scope.let_all("random_split", key, roles=roles)
     return scope.let_all("random_split_many", key, roles=roles, num=len(roles))

@@ -241,5 +241,5 @@ OPS = (
        _draw_plain, 0.4),
     Op("scaled_dot", "narrow",
        spell("lax.scaled_dot({0}, {1}, lhs_scale={2}, rhs_scale={3}{kw})"),
-       _infer_scaled, _draw_scaled, 0.4, reverse=False),
+       _infer_scaled, _draw_scaled, 1.5, reverse=False),
 )  # fmt: skip

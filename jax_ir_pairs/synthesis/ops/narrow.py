@@ -47,9 +47,10 @@ def _infer_narrow(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
 def _draw_float8(scope: Scope) -> Drawn:
     dtype = scope.stream.choice(_USUAL)
     edge = LARGEST[dtype]
-    if (x := scope.pick(FLOATS, needs=(-edge, edge))) is not None:
+    x = scope.pick(FLOATS, needs=(-edge, edge))
+    if x is not None and scope.stream.chance(0.7):
         return (x,), {"dtype": dtype}
-    if (x := scope.pick(("f32", "bf16", "f64"))) is None or edge > 500:
+    if (x := scope.pick(("f32", "bf16", "f64"))) is None:
         return None
     return (scope.let("saturate", x, dtype=dtype),), {"dtype": dtype}
 

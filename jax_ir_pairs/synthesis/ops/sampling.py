@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jax_ir_pairs.synthesis.graph import Literal, Operand, Var
+from jax_ir_pairs.synthesis.graph import Code, Literal, Operand, Var
 from jax_ir_pairs.synthesis.op import IllTyped, Op, Typed, spell
 from jax_ir_pairs.synthesis.ops.distributions import draw_shape
 from jax_ir_pairs.synthesis.ops.keys import fresh, is_key
@@ -246,7 +246,7 @@ def _draw_multivariate(scope: Scope) -> Drawn:
     cov = covariance(scope, mean.aval.shape[0])
     params: dict[str, Any] = {"shape": (scope.side(),)} if scope.stream.chance(0.5) else {}
     if scope.stream.chance(0.25):
-        params["method"] = scope.stream.choice(("eigh", "svd"))
+        params["method"] = Code(scope.stream.choice(('"eigh"', '"svd"')))
     return (fresh(scope), mean, cov), params
 
 
@@ -275,7 +275,6 @@ LIKE = (
     _op("normal_like", _infer_like((-5.0, 5.0)), None, "normal({0}, {1}.shape, {1}.dtype)", 1.0,
         widens=""),
     _op("normal_shaped", _infer_like((-5.0, 5.0), "f32"), None, "normal({0}, {1}.shape)", 1.0),
-    _op("uniform_shaped", _infer_like((0.0, 1.0), "f32"), None, "uniform({0}, {1}.shape)", 1.0),
     _op("gumbel_shaped", _infer_like((-5.0, 17.0), "f32"), None, "gumbel({0}, {1}.shape)", 1.0),
     _op("bernoulli_shaped", _infer_like((0, 1), "bool"), None,
         "bernoulli({0}, {p}, {1}.shape)", 1.0, widens=""),

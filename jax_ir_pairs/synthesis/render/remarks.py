@@ -42,6 +42,12 @@ _WHAT = {
     "fft": "a Fourier transform",
     "rfft": "a real Fourier transform",
     "tree_map": "an update of every leaf",
+    "psum": "a sum over the devices",
+    "pmean": "an average over the devices",
+    "all_gather": "the parts of all devices",
+    "all_to_all": "an exchange between the devices",
+    "ppermute": "a shift between the devices",
+    "shard_map": "per-device results",
 }
 """What a call of an op gives, as a docstring names it."""
 
@@ -75,6 +81,14 @@ _COMMENTS = {
     "while_loop": ("iterate until the test fails",),
     "cond": ("pick a branch",),
     "tree_map": ("update every leaf",),
+    "psum": ("sum over devices", "all-reduce"),
+    "pmean": ("average over devices", "sync across replicas"),
+    "pmax": ("global maximum",),
+    "all_gather": ("gather the shards", "all-gather"),
+    "psum_scatter": ("reduce-scatter",),
+    "all_to_all": ("exchange blocks", "all-to-all"),
+    "ppermute": ("pass it on", "send to the neighbour"),
+    "axis_index": ("which shard this is",),
     "segment_sum": ("pool by segment",),
     "astype": ("change precision", "cast"),
     "tanh": ("squash",),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +63,8 @@ class _Renderer:
         self.write = Expressions(stream, style, self._block)
         self.block_names: dict[Defined, str] = {}
         self.hoisted: list[list[str]] = []
+        self.defined_here: list[list[Function]] = [[]]
+        """The functions that each body under way has defined for itself, innermost last."""
 
     def statement(self, prefix: str, expression: str, indent: int, suffix: str = "") -> list[str]:
         """Gives the lines of a statement, in the dialect of the program."""
@@ -101,7 +105,10 @@ class _Renderer:
         if stream.chance(style.docs):
             doc = remarks.docstring(function, parameters, style.arguments)
             lines += [f"{margin}    {line}" if line else "" for line in doc]
+        self.defined_here.append([])
         body = self._body(function, taken, indent + 4)
+        for local in self.defined_here.pop():
+            del self.write.function_names[local]
         if len(lines[-1].split('"""')) > 1 and re.match(r" *def ", body[0]):
             lines.append("")
         return parameters, lines + body
@@ -205,7 +212,7 @@ class _Renderer:
     def _definitions(self, operands: Any, taken: set[str], indent: int) -> list[list[str]]:
         """Defines the functions among the operands: on module level, or here if they close over."""
         definitions = []
-        for operand in operands:
+        for operand in (*_shared(operands), *operands):
             for callee in functions_in(operand):
                 if isinstance(callee, Defined):
                     self._block(callee)
@@ -215,7 +222,8 @@ class _Renderer:
                 longest = _LONGEST_LAMBDA.get(around, 0)
                 if (text := self._lambda(callee, longest)) is not None:
                     self.write.function_names[callee] = text
-                elif not callee.free_vars and self.stream.chance(self.style.hoisting):
+                    self.defined_here[-1].append(callee)
+                elif self._hoistable(callee) and self.stream.chance(self.style.hoisting):
                     name = self.names.function(callee.role)
                     _, lines = self.define(callee, name, set(), 0)
                     self.write.function_names[callee] = name
@@ -223,6 +231,7 @@ class _Renderer:
                 else:
                     name = self.names.local(callee.role, "", taken)
                     self.write.function_names[callee] = name
+                    self.defined_here[-1].append(callee)
                     inner = self._visible(callee) | {name}
                     definitions.append(self.define(callee, name, inner, indent)[1])
         return definitions
@@ -253,11 +262,15 @@ class _Renderer:
 
     def _visible(self, function: Function) -> set[str]:
         """Gives the names that a nested function reads from around it."""
-        return {
-            word
-            for var in function.free_vars
-            for word in re.findall(r"[A-Za-z_]\w*", self.write.values[var].text)
-        }
+        texts = [self.write.values[var].text for var in function.free_vars]
+        known = self.write.function_names
+        texts += [known[used] for used in _functions_used_by(function) if used in known]
+        return {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
+
+    def _hoistable(self, function: Function) -> bool:
+        """Tells whether a function needs nothing of the body around it, not even a function."""
+        local = {callee for body in self.defined_here for callee in body}
+        return not function.free_vars and local.isdisjoint(_functions_used_by(function))
 
     def _lambda(self, function: Function, longest: int) -> str | None:
         plain = not function.doc and not function.decorator and len(function.body) <= 3
@@ -279,3 +292,28 @@ class _Renderer:
         result = self.write.operand(function.result).text
         text = f"lambda {', '.join(names)}: {result}" if names else f"lambda: {result}"
         return text if len(text) <= longest else None
+
+
+def _shared(operands: Sequence[Any]) -> list[Function]:
+    """Gives the functions that several of the operands' functions use."""
+    own = [c for operand in operands for c in functions_in(operand) if isinstance(c, Function)]
+    if len(own) < 2:
+        return []
+    uses: Counter[Function] = Counter()
+    for function in own:
+        uses.update(_functions_used_by(function))
+    shared = [function for function, count in uses.items() if count > 1]
+    inner = {callee for function in shared for callee in _functions_used_by(function)}
+    return [function for function in shared if function not in inner]
+
+
+def _functions_used_by(function: Function) -> list[Function]:
+    """Gives the functions in a function's body at any depth, each once."""
+    found = (
+        callee
+        for call in walk(function)
+        for operand in call.operands
+        for callee in functions_in(operand)
+        if isinstance(callee, Function)
+    )
+    return list(dict.fromkeys(found))

@@ -1,0 +1,1 @@
+"""Whole algorithms as people write them, by theme; the family `numerics` draws from them."""
