@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,6 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from jax_ir_pairs.errors import UsageError
 
 Target = Literal["cpu"]
+
+FAMILY_NEEDS: Mapping[str, tuple[str, ...]] = {"library": ("flax", "optax", "equinox")}
+"""Packages that the programs of a family import, beside those of the project: an extra of its
+name. Only a config that gives such a family a weight needs them."""
 
 _PACKAGE = Path(__file__).parent
 
@@ -87,6 +93,13 @@ class Recipe(_Model):
             raise ValueError(f"unknown family {unknown[0]!r}; there are {family_names()}")
         if not any(self.families.values()):
             raise ValueError("at least one family needs a weight over 0")
+        for family, needs in FAMILY_NEEDS.items():
+            missing = [name for name in needs if importlib.util.find_spec(name) is None]
+            if self.families.get(family) and missing:
+                raise ValueError(
+                    f"family {family!r} needs {', '.join(missing)}: "
+                    f"pip install 'jax-ir-pairs[{family}]'"
+                )
         return self
 
 

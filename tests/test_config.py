@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from jax_ir_pairs.config import Config, config_names, family_names, load_config
+from jax_ir_pairs.config import (
+    FAMILY_NEEDS,
+    Config,
+    Recipe,
+    config_names,
+    family_names,
+    load_config,
+)
 from jax_ir_pairs.errors import UsageError
 
 GOOD = """\
@@ -200,5 +207,12 @@ def test_a_config_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_the_standard_mix_has_every_family() -> None:
     config = load_config("hlo-100")
-    assert sorted(config.recipe.families) == family_names()
+    assert sorted(config.recipe.families) == sorted({*family_names()} - {*FAMILY_NEEDS})
     assert isinstance(config, Config)
+
+
+def test_a_family_of_an_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'jax-ir-pairs\[library\]'"):
+        Recipe(families={"library": 1.0})
+    Recipe(families={"library": 0.0, "expression": 1.0})

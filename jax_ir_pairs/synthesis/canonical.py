@@ -16,7 +16,6 @@ from typing import Any
 from jax_ir_pairs.synthesis.graph import Call, Defined, Function, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.types import Record, Tree
 
-
 _SHALLOW = re.compile("\0[^\1]*\1")
 """What only the canonical form has stands between two control characters."""
 

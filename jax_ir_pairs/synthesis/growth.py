@@ -53,7 +53,7 @@ GROUP_WEIGHTS: Mapping[str, float] = {
     "linalg": 0.5,
     "solve": 0.25,
     "matrix": 0.35,
-    "special": 0.5,
+    "special": 0.6,
     "signal": 0.4,
     "statistics": 0.3,
     "curve": 0.25,

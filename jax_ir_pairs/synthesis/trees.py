@@ -25,7 +25,10 @@ _NODE = """\
 _KEYED = """\
 
     def tree_flatten_with_keys(self):
-        return ({keyed}), None
+        children = (
+{keyed}
+        )
+        return children, None
 
     @classmethod
     def tree_unflatten(cls, aux, children):
@@ -48,8 +51,8 @@ def define(scope: Scope, role: str, fields: tuple[tuple[str, Tree], ...]) -> Rec
         template = f"{head}\nclass {{name}}:\n{body}\n{_NODE.format(fields=own)}"
     else:
         head = "@jax.tree_util.register_pytree_with_keys_class\n@dataclass"
-        pairs = ", ".join(f'(jax.tree_util.GetAttrKey("{k}"), self.{k})' for k, _ in fields)
-        pairs += "," * (len(fields) == 1)
+        key = '            (jax.tree_util.GetAttrKey("{0}"), self.{0}),'
+        pairs = "\n".join(key.format(name) for name, _ in fields)
         template = f"{head}\nclass {{name}}:\n{body}\n{_KEYED.format(keyed=pairs)}"
     return Record(fields, Defined(role, template))
 

@@ -158,7 +158,7 @@ def test_held_out_primitives_are_in_test_ops_only() -> None:
 )
 def test_no_other_op_makes_a_held_out_primitive(op: Op) -> None:
     """Neither itself nor its derivative; an op that fails here makes one of OPS a bad choice."""
-    for use in uses(op, 2):
+    for use in uses(op, 1):
         if {call.op.name for call in use.function.body} & OPS:
             continue  # drawn to guard an operand
         program = use.program()

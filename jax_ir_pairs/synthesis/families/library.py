@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jax_ir_pairs.config import FAMILY_NEEDS
 from jax_ir_pairs.synthesis.graph import Callee, Transformed, Var
 from jax_ir_pairs.synthesis.growth import Family, Form, Mix, grow_ops, results
 from jax_ir_pairs.synthesis.layers import tasks
@@ -18,7 +19,7 @@ from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import KEY, Aval
 
-REQUIRES = ("flax", "optax", "equinox")
+REQUIRES = FAMILY_NEEDS["library"]
 """The distributions that its programs need: `jax-ir-pairs[library]`."""
 
 _OUT = (-20.0, 20.0)

@@ -278,9 +278,14 @@ FORMS = (
 
 def _grow(scope: Scope, budget: int, mix: Mix) -> None:
     form = scope.stream.weighted(FORMS, [form.weight for form in FORMS])
+    start = len(scope.values)
     form.grow(scope, max(3, budget * 2 // 3), mix)
+    made = results(scope)
+    # What comes after goes on from the model's results, not from within it.
+    scope.values[start:] = [
+        v for v in scope.values[start:] if v in scope.unused or v in scope.params
+    ]
     if scope.values and scope.stream.chance(0.3):
-        made = results(scope)
         grow_ops(scope, budget // 6, mix)
         for var in made:
             # The model comes last, so that it is what the program returns.

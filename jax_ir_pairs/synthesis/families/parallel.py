@@ -8,16 +8,7 @@ from typing import Any
 from jax_ir_pairs.synthesis import device_algorithms, device_models, device_rings
 from jax_ir_pairs.synthesis.exchanges import exchange, varying
 from jax_ir_pairs.synthesis.graph import Code, Defined, Literal, Transformed, Var
-from jax_ir_pairs.synthesis.growth import (
-    Family,
-    Form,
-    Mix,
-    cast,
-    leaves,
-    one_of,
-    scalar,
-    use_all,
-)
+from jax_ir_pairs.synthesis.growth import Family, Form, Mix, cast, leaves, one_of, scalar, use_all
 from jax_ir_pairs.synthesis.meshes import (
     Axis,
     Bound,

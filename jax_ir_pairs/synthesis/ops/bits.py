@@ -1,4 +1,4 @@
-"""Bits: shifts, rotations, packing, integer hashes, greatest common divisors, tests of floats."""
+"""Bits: tests of them, counts, packing, common divisors; and what a float is made of."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ def _anything(x: Bounds, y: Bounds) -> Bounds:
     return ANYTHING
 
 
-def _draw_any(dtypes: Sequence[str], *keys: str) -> Callable[[Scope], Drawn]:
-    """Draws an integer value, and a small number for each key."""
+def _draw_any(dtypes: Sequence[str]) -> Callable[[Scope], Drawn]:
 
     def draw(scope: Scope) -> Drawn:
         x = scope.pick(dtypes)
         if x is None:
             x = scope.input(Aval(dtypes[0], (scope.side(),)), scope.stream.choice(("h", "bits")))
-        return (x,), {key: scope.stream.choice((1, 3, 5, 7)) for key in keys}
+        return (x,), {}
 
     return draw
 

@@ -256,7 +256,7 @@ OPS = (
     moving("merge_heads", "{0}.swapaxes(1, 2).reshape({shape})", shape=_merged_shape,
            params=lambda s, shape: {"shape": (shape[0], shape[2], shape[1] * shape[3])},
            ranks=(4, 4), weight=1.5),
-    moving("patchify", "{0}.reshape({grid}).transpose(0, 1, 3, 2, 4, 5).reshape({shape})",
+    moving("patchify", "jnp.transpose({0}.reshape({grid}), (0, 1, 3, 2, 4, 5)).reshape({shape})",
            shape=_patched_shape, params=_space_to_depth, ranks=(4, 4), weight=1.5),
     moving("regroup", "{0}.reshape({shape})", shape=lambda shape, p: p["shape"],
            params=_six_axes, ranks=(3, 4), weight=0.6),

@@ -197,14 +197,15 @@ DOMAINS = (
     _several("gammainc", (_SHAPE, _SHAPE), (0.0, 1.0), weight=1.2),
     _several("gammaincc", (_SHAPE, _SHAPE), (0.0, 1.0), weight=1.2),
     not_differentiated(
-        _several("igamma_grad_a", (_SHAPE, _SHAPE), (-3.0, 0.1), "lax.igamma_grad_a({*0})")
+        _several("igamma_grad_a", (_SHAPE, _SHAPE), (-3.0, 0.1), "lax.igamma_grad_a({*0})",
+                 weight=3.0)
     ),
     not_differentiated(
-        _several("betainc", ((0.5, 8.0), (0.5, 8.0), _PROBABILITY), (0.0, 1.0), weight=1.2)
+        _several("betainc", ((0.5, 8.0), (0.5, 8.0), _PROBABILITY), (0.0, 1.0), weight=3.0)
     ),
     _several("betaln", (_SHAPE, _SHAPE), (-30.0, 5.0)),
     _several("beta", ((0.5, 8.0), (0.5, 8.0)), (0.0, 4.0), weight=0.5),
-    not_differentiated(_several("zeta", ((1.5, 20.0), (0.5, 8.0)), (0.0, 5.0), weight=1.0)),
+    not_differentiated(_several("zeta", ((1.5, 20.0), (0.5, 8.0)), (0.0, 5.0), weight=2.5)),
     _several("xlogy", ((-20.0, 20.0), (0.05, 20.0)), (-60.0, 60.0), weight=1.2),
     _several("xlog1py", ((-20.0, 20.0), (0.05, 20.0)), (-62.0, 62.0)),
     _several("rel_entr", ((0.05, 8.0), (0.05, 8.0)), (-3.0, 42.0)),

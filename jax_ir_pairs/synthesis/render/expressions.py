@@ -66,6 +66,9 @@ def parameter(key: str, value: Any) -> str:
         return f"jnp.{LONG_NAMES[value]}"
     if isinstance(value, str):
         return value if key in _RAW else f'"{value}"'
+    if isinstance(value, Mapping):
+        items = (f'"{name}": {parameter("", part)}' for name, part in value.items())
+        return f"{{{', '.join(items)}}}"
     if isinstance(value, tuple):
         parts = [parameter("", part) for part in value]
         return f"({', '.join(parts)}{',' * (len(parts) == 1)})"

@@ -27,7 +27,6 @@ _IMPORTS = tuple(
         (_INSTALLED, r"\bcheckpoint_name\(", "from jax.ad_checkpoint import checkpoint_name"),
         (_INSTALLED, r"\blinear_call\(", "from jax.custom_derivatives import linear_call"),
         (_INSTALLED, r"\bravel_pytree\(", "from jax.flatten_util import ravel_pytree"),
-        (_INSTALLED, r"\bio_callback\(", "from jax.experimental import io_callback"),
         (_INSTALLED, r"(?s)\A(?!.*\bnn\.Module\b).*(?<![\w.])nn\.", "from jax import nn"),
         (_INSTALLED, r"(?<![\w.])random\.", "from jax import random"),
         (_INSTALLED, r"(?<![\w.])jr\.", "import jax.random as jr"),
@@ -74,6 +73,7 @@ _IMPORTS = tuple(
         (_INSTALLED, r"\bP\(", "from jax.sharding import PartitionSpec as P"),
     )
 )
+_CALLED_ON = re.compile(r"[)\]}](?:\.\w+)*\Z")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
@@ -85,11 +85,16 @@ def statement(prefix: str, expression: str, indent: int, suffix: str = "") -> li
     """
     margin = " " * indent
     line = f"{margin}{prefix}{expression}{suffix}"
-    if len(line) <= WIDTH or expression[-1:] not in _CLOSING:
+    if len(line) <= WIDTH:
         return [line]
+    if expression[-1:] not in _CLOSING:
+        return _in_parentheses(prefix, expression, indent) or [line]
     start, end = _opening(expression, len(expression) - 1), len(expression) - 1
-    if len(margin + prefix) + start >= WIDTH and expression[start - 1] in _CLOSING:
-        start, end = _opening(expression, start - 1), start - 1
+    while len(margin + prefix) + start >= WIDTH:
+        before = _CALLED_ON.search(expression, 0, start)
+        if before is None:
+            break
+        start, end = _opening(expression, before.start()), before.start()
     content = expression[start + 1 : end]
     head, tail = f"{margin}{prefix}{expression[: start + 1]}", f"{margin}{expression[end:]}{suffix}"
     inner = f"{margin}    {content}"
@@ -105,6 +110,19 @@ def statement(prefix: str, expression: str, indent: int, suffix: str = "") -> li
         lines += statement("", element, indent + 4)
         lines[-1] += ","
     return [*lines, tail]
+
+
+def _in_parentheses(prefix: str, expression: str, indent: int) -> list[str]:
+    """Gives the lines of a quotient that is too long, or nothing where it is none."""
+    left, slash, right = expression.rpartition(" / ")
+    if not slash or not prefix.endswith(("= ", "return ")):
+        return []
+    margin = " " * indent
+    inner = f"{margin}    {expression}"
+    lines = [inner]
+    if len(inner) > WIDTH:
+        lines = [*statement("", left, indent + 4), f"{margin}    / {right}"]
+    return [f"{margin}{prefix}(", *lines, f"{margin})"]
 
 
 def _opening(expression: str, end: int) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +22,7 @@ from jax_ir_pairs.synthesis.render.body import Body
 from jax_ir_pairs.synthesis.render.expressions import Expr, Expressions, literal
 from jax_ir_pairs.synthesis.render.layout import WIDTH, module, statement
 from jax_ir_pairs.synthesis.render.names import Names
+from jax_ir_pairs.synthesis.render.sharing import functions_used_by, shared_functions
 from jax_ir_pairs.synthesis.render.style import Style
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import Record
@@ -93,6 +92,7 @@ class _Renderer:
             hints = [remarks.annotation(var.type) for var in function.params]
             shown = [f"{p}: {h}" if h else p for p, h in zip(parameters, hints, strict=True)]
             result = remarks.result_annotation(function)
+        before = dict(self.write.overrides)
         static = self._default_argument(function, taken) if indent == 0 else ""
         shown = [*shown, static] if static else shown
         lines = []
@@ -109,7 +109,8 @@ class _Renderer:
         body = self._body(function, taken, indent + 4)
         for local in self.defined_here.pop():
             del self.write.function_names[local]
-        if len(lines[-1].split('"""')) > 1 and re.match(r" *def ", body[0]):
+        self.write.overrides = before
+        if len(lines[-1].split('"""')) > 1 and re.match(r" *(def |@)", body[0]):
             lines.append("")
         return parameters, lines + body
 
@@ -212,7 +213,7 @@ class _Renderer:
     def _definitions(self, operands: Any, taken: set[str], indent: int) -> list[list[str]]:
         """Defines the functions among the operands: on module level, or here if they close over."""
         definitions = []
-        for operand in (*_shared(operands), *operands):
+        for operand in (*shared_functions(operands), *operands):
             for callee in functions_in(operand):
                 if isinstance(callee, Defined):
                     self._block(callee)
@@ -264,13 +265,13 @@ class _Renderer:
         """Gives the names that a nested function reads from around it."""
         texts = [self.write.values[var].text for var in function.free_vars]
         known = self.write.function_names
-        texts += [known[used] for used in _functions_used_by(function) if used in known]
+        texts += [known[used] for used in functions_used_by(function) if used in known]
         return {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
 
     def _hoistable(self, function: Function) -> bool:
         """Tells whether a function needs nothing of the body around it, not even a function."""
         local = {callee for body in self.defined_here for callee in body}
-        return not function.free_vars and local.isdisjoint(_functions_used_by(function))
+        return not function.free_vars and local.isdisjoint(functions_used_by(function))
 
     def _lambda(self, function: Function, longest: int) -> str | None:
         plain = not function.doc and not function.decorator and len(function.body) <= 3
@@ -292,28 +293,3 @@ class _Renderer:
         result = self.write.operand(function.result).text
         text = f"lambda {', '.join(names)}: {result}" if names else f"lambda: {result}"
         return text if len(text) <= longest else None
-
-
-def _shared(operands: Sequence[Any]) -> list[Function]:
-    """Gives the functions that several of the operands' functions use."""
-    own = [c for operand in operands for c in functions_in(operand) if isinstance(c, Function)]
-    if len(own) < 2:
-        return []
-    uses: Counter[Function] = Counter()
-    for function in own:
-        uses.update(_functions_used_by(function))
-    shared = [function for function, count in uses.items() if count > 1]
-    inner = {callee for function in shared for callee in _functions_used_by(function)}
-    return [function for function in shared if function not in inner]
-
-
-def _functions_used_by(function: Function) -> list[Function]:
-    """Gives the functions in a function's body at any depth, each once."""
-    found = (
-        callee
-        for call in walk(function)
-        for operand in call.operands
-        for callee in functions_in(operand)
-        if isinstance(callee, Function)
-    )
-    return list(dict.fromkeys(found))
