@@ -33,7 +33,7 @@ from jax_ir_pairs.synthesis.types import leaves
 
 def ordinary(aval: Any, rng: np.random.Generator) -> Any:
     """Gives an ordinary input: floats standard normal, integers small, keys any."""
-    if jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key):
+    if jax.numpy.issubdtype(aval.dtype, jax.dtypes.prng_key):
         return jax.random.split(jax.random.key(0), aval.shape) if aval.shape else jax.random.key(0)
     if jax.numpy.issubdtype(aval.dtype, jax.numpy.inexact):
         value = rng.standard_normal(aval.shape)

@@ -21,10 +21,13 @@ OPS: frozenset[str] = frozenset(
     {
         "arccosh",
         "argmin",
+        "bitwise_count",
         "clz",
         "cumlogsumexp",
         "cumprod",
         "population_count",
+        "reversed_cumlogsumexp",
+        "reversed_cumprod",
         "squareplus",
     }
 )
@@ -47,6 +50,9 @@ COMPOSITIONS: frozenset[tuple[str, str]] = frozenset(
 
 KINDS: dict[str, str] = {
     "value_and_grad": "grad",
+    "filter_grad": "grad",
+    "filter_value_and_grad": "grad",
+    "nnx_value_and_grad": "grad",
     "vjp": "grad",
     "linearize": "jvp",
     "switch": "cond",

@@ -29,7 +29,7 @@ def test_some_functions_are_called_again_and_some_compiled_on_their_own() -> Non
 
 def test_long_programs_are_made_of_functions() -> None:
     recipe = Recipe(
-        families={"calls": 1, "expression": 2}, size=Size(median=100, sigma=0.1, largest=200)
+        families={"calls": 2, "expression": 1}, size=Size(median=150, sigma=0.1, largest=200)
     )
     sources = [draft.program().python for _, draft in drafts(10, recipe)]
     assert sum(source.count("def ") >= 3 for source in sources) >= 7

@@ -232,7 +232,7 @@ def _row(name: str, templates: Any, draw: Any, typed: Any, weight: float = 1.0, 
 
 
 OPS = (
-    _row("det", "jnp.linalg.det({0})", _draw_det, _det),
+    _row("det", "jnp.linalg.det({0})", _draw_det, _det, reverse=False, forward=False),
     _row("slogdet", "jnp.linalg.slogdet({0})", _draw_safe, _slogdet),
     _row("matrix_power", "jnp.linalg.matrix_power({0}, {n})", _draw_power, _power),
     _row("expm", "jax.scipy.linalg.expm({0})", _draw_expm, _expm, 0.6),
