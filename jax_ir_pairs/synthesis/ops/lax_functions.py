@@ -51,8 +51,8 @@ def _infer_composite(operands: Sequence[Any], params: Mapping[str, Any]) -> Type
 
 
 def _draw_composite(scope: Scope) -> Drawn:
-    # It has no rule of differentiation at all.
-    if scope.forward or (x := scope.pick(FLOATS, needs=(-50, 50))) is None:
+    # It has no rule of differentiation and none of batching.
+    if scope.forward or scope.depth or (x := scope.pick(FLOATS, needs=(-50, 50))) is None:
         return None
     role, names = scope.stream.choice(_WAYS)
     function = _small(scope, x.aval, role, names)
