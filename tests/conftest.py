@@ -7,6 +7,12 @@ import os
 import pytest
 from hypothesis import settings
 
+from jax_ir_pairs.extraction.environment import ENVIRONMENT
+
+# Before anything imports JAX: programs on several devices are traced in this process too.
+for _name in ("JAX_PLATFORMS", "NPROC", "XLA_FLAGS"):
+    os.environ[_name] = ENVIRONMENT[_name]
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 

@@ -24,7 +24,8 @@ def varying(body: Scope) -> Mapping[Var, tuple[str, ...]]:
         over = dict.fromkeys(name for var in call.used_vars for name in found.get(var, ()))
         name = call.params.get("along")
         if isinstance(name, Axis):
-            if call.op.name in _SUMMING or call.params.get("to") == "invarying":
+            gathered = bound.batched and call.op.name == "all_gather"
+            if gathered or call.op.name in _SUMMING or call.params.get("to") == "invarying":
                 over = {key: None for key in over if key not in name.names}
             elif call.op.name != "by_axis_size":
                 over |= dict.fromkeys(name.names)

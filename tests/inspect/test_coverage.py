@@ -171,7 +171,7 @@ def test_the_sample_is_counted_against_the_installed_jax(installed: Registry) ->
     assert {"stablehlo.add", "stablehlo.return"} <= set(found.known["stablehlo_ops"].covered)
     assert {"fusion", "parameter", "cosine"} <= set(found.known["hlo_opcodes"].covered)
     for kind in ("stablehlo_ops", "hlo_opcodes", "dtypes"):
-        assert not found.known[kind].unknown
+        assert not {name for name in found.known[kind].unknown if not name.startswith("key<")}
         assert not found.known[kind].stale
     assert len(coverage_view.markdown(found, 10).splitlines()) <= 150
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from jax_ir_pairs.synthesis import device_algorithms, device_models, device_rings
+from jax_ir_pairs.synthesis import device_algorithms, device_models, device_rings, placements
 from jax_ir_pairs.synthesis.exchanges import exchange, varying
-from jax_ir_pairs.synthesis.graph import Code, Defined, Literal, Transformed, Var
+from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import Family, Form, Mix, cast, leaves, one_of, scalar, use_all
 from jax_ir_pairs.synthesis.meshes import (
     Axis,
@@ -21,7 +21,6 @@ from jax_ir_pairs.synthesis.meshes import (
     mesh_of,
     shard_map,
     sharded,
-    spec_text,
 )
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS, Scope
@@ -198,66 +197,6 @@ def _vmap(scope: Scope, budget: int, mix: Mix) -> None:
     scope.bind("apply", (callee, x), {}, out)
 
 
-def _sharding(stream: Any, mesh: Mesh, spec: Spec) -> Defined:
-    role = stream.choice(("sharding", "batch_sharding", "row_sharding")) if spec else "replicated"
-    template = "{name} = NamedSharding({u0}, {spec})"
-    return Defined(role, template, params={"spec": spec_text(spec)}, uses=(mesh.block,))
-
-
-def _constrained(scope: Scope, budget: int, mix: Mix) -> None:
-    """Values whose sharding is asked for between the steps of a computation."""
-    stream, mesh = scope.stream, mesh_of(scope)
-    x, spec = sharded(scope, mesh)
-    known: dict[str, Defined] = {}
-    for step in range(stream.weighted((1, 2, 3), (3, 4, 1))):
-        out = Var(x.type, x.bounds)
-        if stream.chance(0.55):
-            code = Code(spec_text(spec))
-            scope.bind("sharding_constraint", (x, mesh.block), {"spec": code}, out)
-        else:
-            block = known.setdefault(spec_text(spec), _sharding(stream, mesh, spec))
-            name = "placed" if stream.chance(0.25) else "constrained_to"
-            scope.bind(name, (x, block), {}, out)
-        mix.fill(scope, max(1, budget // 3))
-        fits = [v for v in leaves(scope, 2) if v.aval.dtype in NUMBERS and v.aval.rank]
-        if not fits:
-            break
-        x = use_all(scope, fits[-1], [out])
-        spec = () if step and stream.chance(0.4) else lay_out(stream, mesh, x.aval)
-
-
-def _jit(scope: Scope, budget: int, mix: Mix) -> None:
-    """A function that is compiled with the shardings of its arguments and of its result."""
-    stream, mesh = scope.stream, mesh_of(scope)
-    x, spec = sharded(scope, mesh)
-    arguments, specs = [x], [spec]
-    other = scope.pick(NUMBERS, where=lambda v: v is not x)
-    if other is not None and stream.chance(0.5):
-        arguments.append(other)
-        specs.append(())
-    params = [Var(v.type, v.bounds, v.role or "xyz"[n]) for n, v in enumerate(arguments)]
-    body = scope.nested(params, sealed=True)
-    mix.fill(body, budget)
-    value = use_all(body, leaves(body, 1)[0], params)
-    if value in params:
-        raise IllTyped("a function that gives back its argument")
-    out_spec: Spec = ()
-    if value.aval.rank and stream.chance(0.6):
-        try:
-            out_spec = lay_out(stream, mesh, value.aval)
-        except IllTyped:
-            out_spec = ()
-    blocks: dict[Spec, Defined] = {}
-    for one in (*specs, out_spec):
-        if one not in blocks:
-            blocks[one] = _sharding(stream, mesh, one)
-    ins: Any = tuple(blocks[one] for one in specs)
-    ins = ins[0] if len(ins) == 1 else ins
-    function = body.close(stream.choice(("forward", "step", "compute", "apply_fn")), value)
-    out = Var(value.type, value.bounds)
-    scope.bind("sharded_jit", (function, ins, blocks[out_spec], *arguments), {}, out)
-
-
 def _gradient(scope: Scope, budget: int, mix: Mix) -> None:
     """A gradient that goes through a function on all devices."""
     stream, mesh = scope.stream, mesh_of(scope)
@@ -292,8 +231,8 @@ _DEVICES = one_of(
     Form(_mapped, 5.0),
     Form(_pmap, 2.0),
     Form(_vmap, 1.5),
-    Form(_constrained, 1.5),
-    Form(_jit, 1.2),
+    Form(placements.constrained, 1.5),
+    Form(placements.compiled, 1.2),
     Form(_gradient, 1.5, reverse=False, forward=False),
     *device_models.FORMS,
     *device_algorithms.FORMS,
