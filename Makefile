@@ -35,7 +35,7 @@ demo: $(INSTALLED)  ## Build hlo-100 into out, and show a row of it
 	@echo "Go on:     $(BIN)/jax-ir-pairs --help, README.md, examples/"
 
 test: $(INSTALLED)  ## Run the tests
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n auto $(TESTS)
 
 lint: $(INSTALLED)  ## Run ruff and the type checker over source and tests
 	@$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,9 @@ def _rejecting(reason: Reason) -> Iterator[None]:
 def _on_one_core() -> Iterator[None]:
     """Lets XLA see one core, since it partitions large fusions over the cores and writes it down.
 
-    The core is the one that this thread is on, so that processes side by side keep their own.
-    Elsewhere than on Linux nothing is done.
+    The core is the one that this thread is on, so that processes side by side keep their own; all
+    threads are held there, as some versions compile in another one. Elsewhere than on Linux
+    nothing is done.
     """
     if sys.platform != "linux":
         yield
@@ -130,11 +131,17 @@ def _on_one_core() -> Iterator[None]:
     allowed = os.sched_getaffinity(0)
     status = Path("/proc/thread-self/stat").read_text()
     core = int(status.rpartition(")")[2].split()[36])
-    os.sched_setaffinity(0, {core})
+    _hold_threads({core})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, allowed)
+        _hold_threads(allowed)
+
+
+def _hold_threads(cores: set[int]) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def _describe(error: BaseException) -> str:
