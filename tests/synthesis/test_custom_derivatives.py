@@ -5,20 +5,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jax_ir_pairs.config import Recipe
 from jax_ir_pairs.synthesis import draw, rules
-from jax_ir_pairs.synthesis.graph import Transformed, Var, vars_in, walk
+from jax_ir_pairs.synthesis.graph import Transformed, Var, walk
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.smooth import SEVERAL, UNARY, Smooth
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import Aval, leaves, to_json
+from jax_ir_pairs.synthesis.types import Aval, to_json
 from jax_ir_pairs.synthesis.uses import Known
-from tests.synthesis.tracing import RECIPE, out_avals, primitives, run, shown, traced
+from tests.synthesis.tracing import (
+    only,
+    primitives,
+    run,
+    traced,
+    traced_as_built,
+)
 
-ONLY = Recipe(families={"custom_derivatives": 1.0}, size=RECIPE.size)
+ONLY = only("custom_derivatives")
 
 SURROGATES = {"ste_round", "quantize", "hard_clamp", "spike", "binarize"}
 """Whose rule is, on purpose, not their derivative; near the edge of a domain so are these:"""
@@ -29,8 +34,7 @@ def test_programs_trace_to_the_avals_they_were_built_with() -> None:
     for seed in range(60):
         draft = draw(ONLY, seed)
         program = draft.program()
-        built = [str(aval) for var in vars_in(draft.entry.result) for aval in leaves(var.type)]
-        assert out_avals(traced(program, seed)) == built, shown(program, seed)
+        traced_as_built(program, draft.entry, seed)
 
 
 def test_every_construct_turns_up() -> None:
@@ -97,7 +101,7 @@ def test_rules_are_the_derivatives(smooth: Smooth) -> None:
 
 
 def test_what_has_no_forward_mode_stands_under_none() -> None:
-    both = Recipe(families={"autodiff": 1.0, "custom_derivatives": 1.0}, size=RECIPE.size)
+    both = only("autodiff", "custom_derivatives")
     for seed in range(120):
         draft = draw(both, seed)
         if any(call.op.name in ("jvp", "linearize") for call in walk(draft.entry)):

@@ -4,22 +4,18 @@ import warnings
 
 import jax
 
-from jax_ir_pairs.config import Recipe
 from jax_ir_pairs.extraction.levels import abstract_arguments, load
 from jax_ir_pairs.synthesis import draw
-from jax_ir_pairs.synthesis.graph import vars_in
-from jax_ir_pairs.synthesis.types import leaves
-from tests.synthesis.tracing import RECIPE, out_avals, run, shown, traced
+from tests.synthesis.tracing import only, run, traced, traced_as_built
 
-ONLY = Recipe(families={"custom_primitive": 1.0}, size=RECIPE.size)
+ONLY = only("custom_primitive")
 
 
 def test_programs_trace_to_the_avals_they_were_built_with() -> None:
     for seed in range(60):
         draft = draw(ONLY, seed)
         program = draft.program()
-        built = [str(aval) for var in vars_in(draft.entry.result) for aval in leaves(var.type)]
-        assert out_avals(traced(program, seed)) == built, shown(program, seed)
+        traced_as_built(program, draft.entry, seed)
 
 
 def test_they_lower_without_a_deprecated_name() -> None:

@@ -9,10 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_ir_pairs.config import Recipe
 from jax_ir_pairs.extraction.levels import abstract_arguments, load
 from jax_ir_pairs.synthesis import draw
-from jax_ir_pairs.synthesis.graph import vars_in
 from jax_ir_pairs.synthesis.growth import draw_aval
 from jax_ir_pairs.synthesis.op import IllTyped, Op
 from jax_ir_pairs.synthesis.ops import (
@@ -29,12 +27,12 @@ from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import Aval, leaves, to_json
-from tests.synthesis.tracing import RECIPE, out_avals, primitives, shown, traced
+from jax_ir_pairs.synthesis.types import Aval, to_json
+from tests.synthesis.tracing import only, primitives, shown, traced_as_built
 
 WRITES = (*updates.OPS, *gathers.OPS, *dynamic_slices.OPS, *scatters.OPS, *windows.OPS,
           *convolutions.OPS)  # fmt: skip
-FAMILY = Recipe(families={"indexing": 1.0}, size=RECIPE.size)
+FAMILY = only("indexing")
 
 
 def test_static_subscripts_give_the_shapes_of_numpy() -> None:
@@ -120,9 +118,7 @@ def test_the_family_traces_as_built_and_reaches_what_it_is_for() -> None:
     for seed in range(100):
         draft = draw(FAMILY, seed)
         program = draft.program()
-        jaxpr = traced(program, seed)
-        built = [str(aval) for var in vars_in(draft.entry.result) for aval in leaves(var.type)]
-        assert out_avals(jaxpr) == built, shown(program, seed)
+        jaxpr = traced_as_built(program, draft.entry, seed)
         reached.update(primitives(jaxpr))
     assert reached >= {
         "gather", "scatter", "scatter-add", "scatter-max", "dynamic_slice", "top_k", "sort",

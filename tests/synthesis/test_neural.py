@@ -10,7 +10,7 @@ import pytest
 
 from jax_ir_pairs.synthesis.families import family
 from jax_ir_pairs.synthesis.families.neural import FORMS
-from jax_ir_pairs.synthesis.graph import Function, vars_in, walk
+from jax_ir_pairs.synthesis.graph import Function, walk
 from jax_ir_pairs.synthesis.growth import Form, Mix, results
 from jax_ir_pairs.synthesis.layers import models, optimizers
 from jax_ir_pairs.synthesis.layers.net import Net
@@ -21,7 +21,15 @@ from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import MAX_INPUTS, Scope
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import Aval, leaves, to_json
-from tests.synthesis.tracing import only, out_avals, primitives_of, run, shown, traced
+from tests.synthesis.tracing import (
+    only,
+    out_avals,
+    primitives_of,
+    run,
+    shown,
+    traced,
+    traced_as_built,
+)
 
 
 def grown(form: Form, seed: int, budget: int, *, x64: bool = False) -> Function:
@@ -53,8 +61,7 @@ def test_a_form_types_as_jax_does_and_stays_finite(form: Form) -> None:
         x64 = seed == 3
         entry = grown(form, seed, 4 + 5 * seed, x64=x64)
         program = written(entry, seed, x64=x64)
-        built = [str(aval) for var in vars_in(entry.result) for aval in leaves(var.type)]
-        assert out_avals(traced(program, seed)) == built, shown(program, seed)
+        traced_as_built(program, entry, seed)
         assert len(entry.params) <= MAX_INPUTS
         if seed < 2:
             for value in run(program, seed):

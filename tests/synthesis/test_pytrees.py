@@ -4,26 +4,29 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jax_ir_pairs.config import Recipe
 from jax_ir_pairs.extraction.levels import load
 from jax_ir_pairs.synthesis import draw, trees
-from jax_ir_pairs.synthesis.graph import vars_in
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import Aval, Record, leaves
-from tests.synthesis.tracing import RECIPE, out_avals, primitives, run, shown, traced
+from tests.synthesis.tracing import (
+    only,
+    primitives,
+    run,
+    traced,
+    traced_as_built,
+)
 
-ONLY = Recipe(families={"pytrees": 1.0}, size=RECIPE.size)
+ONLY = only("pytrees")
 
 
 def test_programs_trace_to_the_avals_they_were_built_with() -> None:
     for seed in range(60):
         draft = draw(ONLY, seed)
         program = draft.program()
-        built = [str(aval) for var in vars_in(draft.entry.result) for aval in leaves(var.type)]
-        assert out_avals(traced(program, seed)) == built, shown(program, seed)
+        traced_as_built(program, draft.entry, seed)
 
 
 def test_every_construct_turns_up() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,14 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_ir_pairs.config import Recipe, load_config
-from jax_ir_pairs.extraction.environment import ENVIRONMENT
 from jax_ir_pairs.extraction.levels import abstract_arguments, load
 from jax_ir_pairs.synthesis import Draft, Program, draw
-from jax_ir_pairs.synthesis.graph import vars_in
+from jax_ir_pairs.synthesis.graph import Function, vars_in
 from jax_ir_pairs.synthesis.types import leaves
-
-# Read when JAX is first used: programs on meshes need the devices that the child has.
-os.environ["XLA_FLAGS"] = ENVIRONMENT["XLA_FLAGS"]
 
 RECIPE: Recipe = load_config("hlo-100").recipe
 
@@ -38,6 +33,14 @@ def traced(program: Program, seed: int | str = "") -> Any:
         return function.trace(*abstract_arguments(program.inputs)).jaxpr
     except Exception as error:
         raise AssertionError(f"{error}\n{shown(program, seed)}") from error
+
+
+def traced_as_built(program: Program, entry: Function, seed: int | str = "") -> Any:
+    """Gives the jaxpr of a program, whose results have the avals that its graph claims."""
+    jaxpr = traced(program, seed)
+    built = [str(aval) for var in vars_in(entry.result) for aval in leaves(var.type)]
+    assert out_avals(jaxpr) == built, shown(program, seed)
+    return jaxpr
 
 
 def ordinary(aval: Any, rng: np.random.Generator) -> Any:
@@ -101,8 +104,5 @@ def primitives_of(recipe: Recipe, count: int) -> Counter[str]:
     found: Counter[str] = Counter()
     for seed, draft in drafts(count, recipe):
         program = draft.program()
-        jaxpr = traced(program, seed)
-        built = [str(aval) for var in vars_in(draft.entry.result) for aval in leaves(var.type)]
-        assert out_avals(jaxpr) == built, shown(program, seed)
-        found.update(set(primitives(jaxpr)))
+        found.update(set(primitives(traced_as_built(program, draft.entry, seed))))
     return found
