@@ -5,16 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jax_ir_pairs.synthesis import draw, rules
+from jax_ir_pairs.synthesis import draw
+from jax_ir_pairs.synthesis.constructs.derivatives import rules
+from jax_ir_pairs.synthesis.constructs.derivatives.smooth import SEVERAL, UNARY, Smooth
+from jax_ir_pairs.synthesis.constructs.derivatives.uses import Known
 from jax_ir_pairs.synthesis.graph import Transformed, Var, walk
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
-from jax_ir_pairs.synthesis.smooth import SEVERAL, UNARY, Smooth
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import Aval, to_json
-from jax_ir_pairs.synthesis.uses import Known
 from tests.synthesis.tracing import (
     only,
     primitives,

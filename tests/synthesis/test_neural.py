@@ -8,12 +8,12 @@ import jax
 import numpy as np
 import pytest
 
+from jax_ir_pairs.synthesis.constructs.layers import models, optimizers
+from jax_ir_pairs.synthesis.constructs.layers.net import Net
 from jax_ir_pairs.synthesis.families import family
 from jax_ir_pairs.synthesis.families.neural import FORMS
 from jax_ir_pairs.synthesis.graph import Function, walk
 from jax_ir_pairs.synthesis.growth import Form, Mix, results
-from jax_ir_pairs.synthesis.layers import models, optimizers
-from jax_ir_pairs.synthesis.layers.net import Net
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.program import Program

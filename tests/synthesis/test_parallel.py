@@ -10,7 +10,7 @@ import pytest
 
 from jax_ir_pairs.extraction import ExtractionProcess
 from jax_ir_pairs.synthesis import Program
-from jax_ir_pairs.synthesis.meshes import device_body, mesh_of, shard_map
+from jax_ir_pairs.synthesis.constructs.devices.meshes import device_body, mesh_of, shard_map
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.ops.collectives import OPS
 from jax_ir_pairs.synthesis.render import render

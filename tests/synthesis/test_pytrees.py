@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import pytest
 
 from jax_ir_pairs.extraction.levels import load
-from jax_ir_pairs.synthesis import draw, trees
+from jax_ir_pairs.synthesis import draw
+from jax_ir_pairs.synthesis.constructs import trees
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from jax_ir_pairs.synthesis import implicit, rules, surrogates
+from jax_ir_pairs.synthesis.constructs.derivatives import implicit, rules, surrogates
+from jax_ir_pairs.synthesis.constructs.derivatives.smooth import DOMAIN, SEVERAL, UNARY, Smooth
+from jax_ir_pairs.synthesis.constructs.derivatives.uses import Known, use
 from jax_ir_pairs.synthesis.families.control_flow import captured
 from jax_ir_pairs.synthesis.graph import Callee, Code, Defined, Function, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import (
@@ -21,9 +23,7 @@ from jax_ir_pairs.synthesis.growth import (
 )
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import Scope
-from jax_ir_pairs.synthesis.smooth import DOMAIN, SEVERAL, UNARY, Smooth
 from jax_ir_pairs.synthesis.types import FLOATS, Aval, Bounds, Pullback
-from jax_ir_pairs.synthesis.uses import Known, use
 
 _GRADIENT: Bounds = (-50.0, 50.0)
 

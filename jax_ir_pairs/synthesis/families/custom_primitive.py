@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax_ir_pairs.synthesis import rules, surrogates
+from jax_ir_pairs.synthesis.constructs.derivatives import rules, surrogates
+from jax_ir_pairs.synthesis.constructs.derivatives.smooth import (
+    DOMAIN,
+    SEVERAL,
+    UNARY,
+    Smooth,
+    parameters,
+)
+from jax_ir_pairs.synthesis.constructs.derivatives.uses import Known, arguments, use
 from jax_ir_pairs.synthesis.graph import Callee, Defined, Function, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import Family, Form, Mix, float_value, one_of, scalar, use_all
 from jax_ir_pairs.synthesis.scope import Scope
-from jax_ir_pairs.synthesis.smooth import DOMAIN, SEVERAL, UNARY, Smooth, parameters
 from jax_ir_pairs.synthesis.types import LONG_NAMES, Aval, Bounds
-from jax_ir_pairs.synthesis.uses import Known, arguments, use
 
 _GRADIENT: Bounds = (-50.0, 50.0)
 _GAP = "\n\n\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax_ir_pairs.synthesis import lookups, ragged
+from jax_ir_pairs.synthesis.constructs import lookups, ragged
+from jax_ir_pairs.synthesis.constructs.lookups import ALL, default_float, filled, indices, vmapped
 from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import Family, Form, Mix, cast, conform, one_of, within
-from jax_ir_pairs.synthesis.lookups import ALL, default_float, filled, indices, vmapped
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.ops.indexing import part_of
 from jax_ir_pairs.synthesis.ops.windows import window_side

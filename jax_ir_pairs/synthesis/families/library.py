@@ -9,12 +9,20 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_ir_pairs.config import FAMILY_NEEDS
+from jax_ir_pairs.synthesis.constructs.layers import tasks
+from jax_ir_pairs.synthesis.constructs.layers.training import gradients, params_name
+from jax_ir_pairs.synthesis.constructs.modules import (
+    OPAQUE,
+    TREE,
+    Module,
+    functions,
+    linen,
+    objects,
+    training,
+)
+from jax_ir_pairs.synthesis.constructs.modules.training import opaque
 from jax_ir_pairs.synthesis.graph import Callee, Transformed, Var
 from jax_ir_pairs.synthesis.growth import Family, Form, Mix, grow_ops, results
-from jax_ir_pairs.synthesis.layers import tasks
-from jax_ir_pairs.synthesis.layers.training import gradients, params_name
-from jax_ir_pairs.synthesis.modules import OPAQUE, TREE, Module, functions, linen, objects, training
-from jax_ir_pairs.synthesis.modules.training import opaque
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import KEY, Aval

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax_ir_pairs.synthesis.graph import Defined, Transformed, Var
-from jax_ir_pairs.synthesis.growth import Family, Form, Mix, grow_ops, results
-from jax_ir_pairs.synthesis.layers import (
+from jax_ir_pairs.synthesis.constructs.layers import (
     attention,
     dense,
     embedding,
@@ -19,7 +17,9 @@ from jax_ir_pairs.synthesis.layers import (
     tasks,
     training,
 )
-from jax_ir_pairs.synthesis.layers.net import Net
+from jax_ir_pairs.synthesis.constructs.layers.net import Net
+from jax_ir_pairs.synthesis.graph import Defined, Transformed, Var
+from jax_ir_pairs.synthesis.growth import Family, Form, Mix, grow_ops, results
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.ops.indexing import part_of
 from jax_ir_pairs.synthesis.scope import Scope

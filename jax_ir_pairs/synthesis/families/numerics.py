@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from jax_ir_pairs.synthesis.algorithms import data, dynamics, grids, integers, linear, roots
-from jax_ir_pairs.synthesis.algorithms import sequences as along
+from jax_ir_pairs.synthesis.constructs.algorithms import (
+    data,
+    dynamics,
+    grids,
+    integers,
+    linear,
+    roots,
+)
+from jax_ir_pairs.synthesis.constructs.algorithms import sequences as along
 from jax_ir_pairs.synthesis.growth import Family, Form, Grow, one_of
 
 

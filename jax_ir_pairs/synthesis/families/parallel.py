@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from jax_ir_pairs.synthesis import device_algorithms, device_models, device_rings, placements
-from jax_ir_pairs.synthesis.exchanges import exchange, varying
-from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
-from jax_ir_pairs.synthesis.growth import Family, Form, Mix, cast, leaves, one_of, scalar, use_all
-from jax_ir_pairs.synthesis.meshes import (
+from jax_ir_pairs.synthesis.constructs.devices import algorithms, models, placements, rings
+from jax_ir_pairs.synthesis.constructs.devices.exchanges import exchange, varying
+from jax_ir_pairs.synthesis.constructs.devices.meshes import (
     Axis,
     Bound,
     Mesh,
@@ -22,6 +20,8 @@ from jax_ir_pairs.synthesis.meshes import (
     shard_map,
     sharded,
 )
+from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
+from jax_ir_pairs.synthesis.growth import Family, Form, Mix, cast, leaves, one_of, scalar, use_all
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS, Scope
 from jax_ir_pairs.synthesis.types import FLOATS, NUMBERS, Aval, Bounds
@@ -234,9 +234,9 @@ _DEVICES = one_of(
     Form(placements.constrained, 1.5),
     Form(placements.compiled, 1.2),
     Form(_gradient, 1.5, reverse=False, forward=False),
-    *device_models.FORMS,
-    *device_algorithms.FORMS,
-    *device_rings.FORMS,
+    *models.FORMS,
+    *algorithms.FORMS,
+    *rings.FORMS,
 )
 
 

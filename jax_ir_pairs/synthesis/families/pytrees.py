@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax_ir_pairs.synthesis import layers, objects, training, trees
+from jax_ir_pairs.synthesis.constructs import layers, objects, tree_training, trees
+from jax_ir_pairs.synthesis.constructs.derivatives.smooth import DOMAIN
 from jax_ir_pairs.synthesis.graph import Callee, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import (
     Family,
@@ -15,23 +16,24 @@ from jax_ir_pairs.synthesis.growth import (
     within,
 )
 from jax_ir_pairs.synthesis.scope import Scope
-from jax_ir_pairs.synthesis.smooth import DOMAIN
 from jax_ir_pairs.synthesis.types import Aval, Bounds, Pullback, Record
 
 _GRADIENT: Bounds = (-50.0, 50.0)
-_OPTIMIZERS = tuple(training.SLOTS)
+_OPTIMIZERS = tuple(tree_training.SLOTS)
 
 
 def _train_step(scope: Scope, budget: int, mix: Mix) -> None:
     """One step of an optimizer whose state is an object, or trees beside each other."""
     stream = scope.stream
-    data = training.supervised(scope, budget // 2, mix)
-    _, grads = training.gradients(scope, data.loss, data.params, data.x, data.y)
+    data = tree_training.supervised(scope, budget // 2, mix)
+    _, grads = tree_training.gradients(scope, data.loss, data.params, data.x, data.y)
     if stream.chance(0.5):
-        grads = training.clip(scope, grads)
+        grads = tree_training.clip(scope, grads)
     name = stream.choice(_OPTIMIZERS)
-    kept = {slot: training.zeros(scope, data.params, slot) for slot in training.SLOTS[name]}
-    new, slots = training.optimize(scope, name, data.params, grads, kept)
+    kept = {
+        slot: tree_training.zeros(scope, data.params, slot) for slot in tree_training.SLOTS[name]
+    }
+    new, slots = tree_training.optimize(scope, name, data.params, grads, kept)
     if slots and stream.chance(0.7):
         role = stream.choice(("OptState", "OptimizerState"))
         params = data.params.type
@@ -45,14 +47,14 @@ def _train_step(scope: Scope, budget: int, mix: Mix) -> None:
 def _train_loop(scope: Scope, budget: int, mix: Mix) -> None:
     """A scan over batches whose carry is the training state."""
     stream, steps = scope.stream, scope.stream.choice((2, 3, 4, 8))
-    data = training.supervised(scope, budget // 2, mix, steps=steps)
+    data = tree_training.supervised(scope, budget // 2, mix, steps=steps)
     name = stream.choice(_OPTIMIZERS)
     count = Aval(scope.int_dtype)
-    fields = training.fields(name, data.params.type, count)
+    fields = tree_training.fields(name, data.params.type, count)
     type = trees.define(scope, stream.choice(("TrainState", "State")), fields)
     start: dict[str, Any] = {"step": Literal(0), "params": data.params}
-    for slot in training.SLOTS[name]:
-        start[slot] = training.zeros(scope, data.params, slot)
+    for slot in tree_training.SLOTS[name]:
+        start[slot] = tree_training.zeros(scope, data.params, slot)
     init = trees.construct(scope, type, start, "state")
     state = Var(type, role="state")
     types = (data.x.aval.with_shape(*data.x.aval.shape[1:]),
@@ -62,13 +64,13 @@ def _train_loop(scope: Scope, budget: int, mix: Mix) -> None:
     x, y = Var(types[0], trees.WEIGHTS, "x"), Var(types[1], trees.WEIGHTS, "y")
     body.bind("unpack", (batch,), {}, (x, y))
     params = trees.read(body, state, "params", role="params")
-    value, grads = training.gradients(body, data.loss, params, x, y)
+    value, grads = tree_training.gradients(body, data.loss, params, x, y)
     if stream.chance(0.35):
-        grads = training.clip(body, grads)
+        grads = tree_training.clip(body, grads)
     step = trees.read(body, state, "step", bounds=(0, 64))
-    rate = training.schedule(body, step) if stream.chance(0.5) else None
-    old = {slot: trees.read(body, state, slot, role=slot) for slot in training.SLOTS[name]}
-    params, slots = training.optimize(body, name, params, grads, old, rate)
+    rate = tree_training.schedule(body, step) if stream.chance(0.5) else None
+    old = {slot: trees.read(body, state, slot, role=slot) for slot in tree_training.SLOTS[name]}
+    params, slots = tree_training.optimize(body, name, params, grads, old, rate)
     after = {"step": body.let("add", step, Literal(1)), "params": params, **slots}
     new = trees.construct(body, type, after, "new_state")
     logged = value if value is not None else trees.global_norm(body, grads)
@@ -190,9 +192,9 @@ def _size(tree: Any) -> int:
 def _accumulate(scope: Scope, budget: int, mix: Mix) -> None:
     """Gradients added up over microbatches, and one step with their mean."""
     stream, count = scope.stream, scope.stream.choice((2, 4, 8))
-    data = training.supervised(scope, budget // 2, mix, steps=count)
+    data = tree_training.supervised(scope, budget // 2, mix, steps=count)
     tree = data.params.type
-    total = training.zeros(scope, data.params, "grads")
+    total = tree_training.zeros(scope, data.params, "grads")
     carry = Var(tree, role="acc")
     types = (data.x.aval.with_shape(*data.x.aval.shape[1:]),
              data.y.aval.with_shape(*data.y.aval.shape[1:]))  # fmt: skip
@@ -213,7 +215,7 @@ def _accumulate(scope: Scope, budget: int, mix: Mix) -> None:
     share = Literal(float(count))
     mean = trees.mapped(scope, "average", lambda b, v: b.let("div", v[0], share), {"g": summed},
                         out="mean_grads")  # fmt: skip
-    training.optimize(scope, "sgd", data.params, mean, {})
+    tree_training.optimize(scope, "sgd", data.params, mean, {})
 
 
 FAMILY = Family(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from jax_ir_pairs.synthesis import chains, noisy_steps
-from jax_ir_pairs.synthesis.chains import noise_like, sample
+from jax_ir_pairs.synthesis.constructs import chains, noisy_steps
+from jax_ir_pairs.synthesis.constructs.chains import noise_like, sample
 from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import (
     Family,

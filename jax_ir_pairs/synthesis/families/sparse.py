@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import math
 
-from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
-from jax_ir_pairs.synthesis.growth import Family, Form, Mix, grow_ops, one_of
-from jax_ir_pairs.synthesis.op import IllTyped
-from jax_ir_pairs.synthesis.scope import Scope
-from jax_ir_pairs.synthesis.sparse_matrices import (
+from jax_ir_pairs.synthesis.constructs.sparse_matrices import (
     Sparse,
     dense,
     dense_out,
@@ -19,6 +15,10 @@ from jax_ir_pairs.synthesis.sparse_matrices import (
     rearrange,
     to_dense,
 )
+from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
+from jax_ir_pairs.synthesis.growth import Family, Form, Mix, grow_ops, one_of
+from jax_ir_pairs.synthesis.op import IllTyped
+from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import Aval, Pullback
 
 

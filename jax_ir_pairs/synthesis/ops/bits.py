@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Literal, Var
-from jax_ir_pairs.synthesis.matrices import largest, require
 from jax_ir_pairs.synthesis.op import Op, Typed
 from jax_ir_pairs.synthesis.ops.array_rows import Drawn, around, array_op
+from jax_ir_pairs.synthesis.ops.matrices import largest, require
 from jax_ir_pairs.synthesis.ops.rows import binary, unary, within
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import (

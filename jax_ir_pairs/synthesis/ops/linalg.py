@@ -6,15 +6,6 @@ import math
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Var
-from jax_ir_pairs.synthesis.matrices import (
-    largest,
-    matrix,
-    positive_definite,
-    require,
-    symmetric,
-    vector,
-    well_conditioned,
-)
 from jax_ir_pairs.synthesis.op import Op, Typed
 from jax_ir_pairs.synthesis.ops.array_rows import (
     COMPLEX_OF,
@@ -24,6 +15,15 @@ from jax_ir_pairs.synthesis.ops.array_rows import (
     array_op,
 )
 from jax_ir_pairs.synthesis.ops.indexing import part_of
+from jax_ir_pairs.synthesis.ops.matrices import (
+    largest,
+    matrix,
+    positive_definite,
+    require,
+    symmetric,
+    vector,
+    well_conditioned,
+)
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import Aval
 

@@ -6,7 +6,10 @@ import math
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Code, Literal, Var
-from jax_ir_pairs.synthesis.matrices import (
+from jax_ir_pairs.synthesis.op import Op, Typed
+from jax_ir_pairs.synthesis.ops.array_rows import Drawn, around, array_op
+from jax_ir_pairs.synthesis.ops.contractions import product_bounds
+from jax_ir_pairs.synthesis.ops.matrices import (
     calm,
     largest,
     matrix,
@@ -15,9 +18,6 @@ from jax_ir_pairs.synthesis.matrices import (
     vector,
     well_conditioned,
 )
-from jax_ir_pairs.synthesis.op import Op, Typed
-from jax_ir_pairs.synthesis.ops.array_rows import Drawn, around, array_op
-from jax_ir_pairs.synthesis.ops.contractions import product_bounds
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import Aval
 

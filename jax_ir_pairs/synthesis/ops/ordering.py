@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Var
-from jax_ir_pairs.synthesis.matrices import require
 from jax_ir_pairs.synthesis.op import Op, Typed
 from jax_ir_pairs.synthesis.ops.array_rows import Drawn, array_op
+from jax_ir_pairs.synthesis.ops.matrices import require
 from jax_ir_pairs.synthesis.ops.reductions import draw_axis
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import COMPLEX, FLOATS, INTEGERS, NUMBERS, Aval

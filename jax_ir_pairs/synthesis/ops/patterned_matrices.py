@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Var
-from jax_ir_pairs.synthesis.matrices import (
+from jax_ir_pairs.synthesis.op import Op, Typed
+from jax_ir_pairs.synthesis.ops.array_rows import COMPLEX_OF, Drawn, around, array_op
+from jax_ir_pairs.synthesis.ops.matrices import (
     largest,
     matrix,
     vector,
 )
-from jax_ir_pairs.synthesis.op import Op, Typed
-from jax_ir_pairs.synthesis.ops.array_rows import COMPLEX_OF, Drawn, around, array_op
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import Aval
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Literal, Var
-from jax_ir_pairs.synthesis.matrices import largest, require
 from jax_ir_pairs.synthesis.op import IllTyped, Op, Typed
 from jax_ir_pairs.synthesis.ops.array_rows import (
     Drawn,
@@ -16,6 +15,7 @@ from jax_ir_pairs.synthesis.ops.array_rows import (
     array_op,
     not_differentiated,
 )
+from jax_ir_pairs.synthesis.ops.matrices import largest, require
 from jax_ir_pairs.synthesis.ops.rows import (
     UNIT,
     binary,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Code, Var
-from jax_ir_pairs.synthesis.matrices import calm, largest, require
 from jax_ir_pairs.synthesis.op import Op, Typed
 from jax_ir_pairs.synthesis.ops.array_rows import COMPLEX_OF, Drawn, around, array_op, real
+from jax_ir_pairs.synthesis.ops.matrices import calm, largest, require
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import COMPLEX, Aval, Bounds
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Code, Var
-from jax_ir_pairs.synthesis.matrices import calm, largest, require, vector
 from jax_ir_pairs.synthesis.op import IllTyped, Op, Typed
 from jax_ir_pairs.synthesis.ops.array_rows import Drawn, around, array_op
+from jax_ir_pairs.synthesis.ops.matrices import calm, largest, require, vector
 from jax_ir_pairs.synthesis.ops.reductions import draw_axis, reduced_shape
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import Aval, Bounds

@@ -1,0 +1,1 @@
+"""What families are built of: layers, algorithms, rules, meshes, trees; each a part of programs."""

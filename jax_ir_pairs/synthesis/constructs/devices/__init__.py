@@ -1,0 +1,1 @@
+"""Work on several devices: meshes, collectives and what people build of them."""
