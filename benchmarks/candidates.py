@@ -12,8 +12,8 @@ import argparse
 import os
 import re
 import time
-from collections import Counter
-from statistics import quantiles
+from collections import Counter, defaultdict
+from statistics import median, quantiles
 from typing import Any
 
 from jax_ir_pairs.config import Recipe, load_config
@@ -77,6 +77,7 @@ def main() -> None:
     primitives: Counter[str] = Counter()
     families = Counter(draft.family for _, draft in drafts)
     sizes: list[int] = []
+    of_family: defaultdict[str, list[int]] = defaultdict(list)
     rng = np.random.default_rng(0)
     for seed, draft in drafts:
         program = draft.program()
@@ -98,6 +99,7 @@ def main() -> None:
             continue
         jaxprs = all_jaxprs(traced.jaxpr)
         sizes.append(sum(len(j.eqns) for j in jaxprs))
+        of_family[draft.family].append(sizes[-1])
         primitives.update({eqn.primitive.name for j in jaxprs for eqn in j.eqns})
         outs = traced.jaxpr.out_avals
         got = [re.sub(r"\{.*?\}|~", "", aval.str_short(short_dtypes=True)) for aval in outs]
@@ -112,6 +114,7 @@ def main() -> None:
         try:
             with jax.default_matmul_precision("float32"):
                 values = function(*jax.tree.map(lambda a: ordinary(a, rng), avals))
+                jax.block_until_ready(values)
         except Exception as error:
             note(f"{type(error).__name__}: {error}", f"run-error {type(error).__name__}")
             continue
@@ -120,7 +123,8 @@ def main() -> None:
         jax.clear_caches()
     count = len(drafts)
     print(f"{count} drafts, {count / drawn:.0f} a second; {dict(outcomes) or 'no failures'}")
-    print(f"families {dict(families)}")
+    medians = {name: median(found) for name, found in of_family.items()}
+    print(f"families {dict(families)}, their median equations {medians}")
     if len(sizes) > 1:
         cuts = quantiles(sizes, n=100)
         print(f"equations: median {cuts[49]:.0f}, p90 {cuts[89]:.0f}, p99 {cuts[98]:.0f}, "

@@ -134,7 +134,13 @@ def vars_in(item: Any) -> Iterable[Var]:
     if isinstance(item, Var):
         return (item,)
     if isinstance(item, tuple):
-        return [var for part in item for var in vars_in(part)]
+        found: list[Var] = []
+        for part in item:
+            if isinstance(part, Var):
+                found.append(part)
+            else:
+                found += vars_in(part)
+        return found
     if isinstance(item, Record):
         return [var for _, part in item.items for var in vars_in(part)]
     if isinstance(item, Function):

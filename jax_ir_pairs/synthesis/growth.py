@@ -46,7 +46,7 @@ GROUP_WEIGHTS: Mapping[str, float] = {
     "contraction": 2.0,
     "complex": 0.5,
     "random": 0.35,
-    "narrow": 0.3,
+    "narrow": 0.6,
     "lax": 0.5,
     "numpy": 0.5,
     "mark": 0.25,
@@ -83,12 +83,13 @@ class Mix:
 
     def op(self, stream: Stream) -> Op:
         """Gives one op."""
+        groups, emphases = self._groups, self._emphasis
         while True:
-            ops, totals = _ROWS[_at(self._groups, stream)]
+            ops, totals = _ROWS[_at(groups, stream)]
             op = ops[_at(totals, stream)]
-            emphasis = self._emphasis.get(op)
+            emphasis = emphases.get(op)
             if emphasis is None:
-                emphasis = self._emphasis[op] = stream.choice(_SWARM)
+                emphasis = emphases[op] = stream.choice(_SWARM)
             if stream.chance(emphasis):
                 return op
 
@@ -96,17 +97,25 @@ class Mix:
         """Gives one family."""
         return stream.weighted(self.families, self.weights)
 
+    def _nested(self, stream: Stream) -> Family:
+        """Gives a family, another one than plain ops in two cases of three that would be those."""
+        family = self.family(stream)
+        for _ in range(2):
+            if family.name == "expression":
+                family = self.family(stream)
+        return family
+
     def fill(self, scope: Scope, budget: int) -> None:
         """Grows a nested body: of plain ops, or of any family."""
-        if scope.depth < 3 and budget >= 3 and scope.stream.chance(0.6):
-            family = self.family(scope.stream)
+        if scope.depth < 3 and scope.stream.chance(0.6 if budget >= 3 else 0.25):
+            family = self._nested(scope.stream)
             if scope.attempt(lambda: family.grow(scope, budget, self)):
                 return
         grow_ops(scope, budget, self)
 
 
 def _at(totals: Sequence[float], stream: Stream) -> int:
-    return bisect(totals, stream.uniform(0.0, totals[-1]), hi=len(totals) - 1)
+    return bisect(totals, stream.uniform() * totals[-1], 0, len(totals) - 1)
 
 
 _ROWS = tuple((ops, tuple(accumulate(op.weight for op in ops))) for ops in GROUPS.values())

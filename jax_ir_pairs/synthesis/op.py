@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -44,6 +46,22 @@ class Slot:
     """The loosest binding that the text put here may have without parentheses."""
 
 
+def _outer(parts: Sequence[str | Slot]) -> int:
+    """Gives how tightly a longer template binds: `jnp.arange({n}) < {0}` as its `<` does."""
+    text = "".join("_" if isinstance(part, Slot) else part for part in parts)
+    with suppress(SyntaxError):  # a statement, or a place for several operands
+        match ast.parse(text, mode="eval").body:
+            case ast.Compare():
+                return _BINARY["<"]
+            case ast.BinOp(op=ast.Mult() | ast.Div() | ast.FloorDiv() | ast.Mod() | ast.MatMult()):
+                return _BINARY["*"]
+            case ast.BinOp() | ast.BoolOp() | ast.IfExp() | ast.Lambda():
+                return LOOSEST
+            case ast.UnaryOp():
+                return UNARY
+    return ATOM
+
+
 @dataclass(frozen=True, slots=True)
 class Spelling:
     """One way to write an op, from a template such as `{0} + {1}` or `jnp.sum({0}{kw})`."""
@@ -56,13 +74,13 @@ class Spelling:
         operator = _OPERATOR.fullmatch(self.template)
         binary = operator is not None and self.template.startswith("{0}")
         unary = operator is not None and not binary
-        binding = _BINARY[operator[1]] if operator and binary else UNARY if unary else ATOM
         parts: list[str | Slot] = []
         for text, name, _, _ in string.Formatter().parse(self.template):
             if text:
                 parts.append(text)
             if name is not None:
                 parts.append(Slot(name))
+        binding = _BINARY[operator[1]] if operator and binary else UNARY if unary else _outer(parts)
         for place, part in enumerate(parts):
             if not isinstance(part, Slot):
                 continue

@@ -119,7 +119,7 @@ class Scope:
 
     def input(self, type: Tree, role: str = "", bounds: Bounds | None = None) -> Var:
         """Adds an input to the entry point and gives it; raises `IllTyped` past `MAX_INPUTS`."""
-        root = self._root()
+        root = self.root()
         if self.sealed or len(root.params) >= MAX_INPUTS:
             raise IllTyped("no room for another input")
         if bounds is None:
@@ -223,7 +223,7 @@ class Scope:
         """Runs `grow`; where it is ill typed, takes back what it added and gives False."""
         before = [
             (scope, len(scope.body), len(scope.values), dict(scope.unused), len(scope.params))
-            for scope in dict.fromkeys((self._root(), self))
+            for scope in dict.fromkeys((self.root(), self))
         ]
         try:
             grow()
@@ -234,8 +234,9 @@ class Scope:
             return False
         return True
 
-    def _root(self) -> Scope:
-        return self if self.outer is None else self.outer._root()
+    def root(self) -> Scope:
+        """Gives the scope of the entry point."""
+        return self if self.outer is None else self.outer.root()
 
     def close(self, role: str, result: Result, doc: str = "") -> Function:
         """Gives the function, without the calls that its result does not need."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,6 +48,9 @@ def uses(op: Op, count: int) -> list[Use]:
         scope.x64 = scope.dtype in WIDE
         for role in "xyz"[: 1 + seed % 3]:
             scope.input(draw_aval(scope), role)
+        if seed % 5 == 4:  # some ops take what was made, and no input
+            with suppress(IllTyped):
+                scope.let("copy", scope.values[0])
         try:
             results = scope.draw(op)
         except IllTyped:

@@ -24,6 +24,9 @@ _GAP = "\n\n\n"
 _PRIMITIVE = '{name}_p = Primitive("{name}")'
 _LOWERING = "mlir.register_lowering({name}_p, mlir.lower_fun({f0}, multiple_results=%s))"
 
+_LONGEST = 23
+"""Of a name, so that the line that registers its rule for batches fits."""
+
 
 def _wrapper(names: str, static: str = "", default: str = "") -> str:
     """The function that binds the primitive."""
@@ -231,6 +234,8 @@ def _several_results(scope: Scope, budget: int, mix: Mix) -> None:
     first, second = stream.sample(fit, 2)
     like = Var(float_value(scope).type, DOMAIN)
     name = f"{first.name}_and_{second.name}"
+    if len(name) > _LONGEST:
+        name = f"{first.name}_pair"
     params = parameters(first, like)
     inside = scope.nested(params, sealed=True)
     impl = inside.close(f"{name}_impl", tuple(s.value(inside, params) for s in (first, second)))

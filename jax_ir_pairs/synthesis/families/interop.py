@@ -105,6 +105,28 @@ def _export(scope: Scope, budget: int, mix: Mix) -> None:
     scope.bind("call_exported", (block, x), {}, Var(value.type, value.bounds))
 
 
+_ELEMENTWISE = ("tanh", "sin", "cos", "square", "negative", "abs")
+"""Their modules hold no constant, which a shape that is not known yet would have to broadcast."""
+
+
+def _symbolic(scope: Scope, budget: int, mix: Mix) -> None:
+    """A function that is exported for batches of any size."""
+    _outermost(scope)
+    stream, x = scope.stream, _array(scope, 2)
+    param = Var(x.type, (-4.0, 4.0), "x")
+    body = scope.nested([param], sealed=True)
+    value = param
+    for _ in range(stream.integer(1, max(1, min(4, budget // 3)))):
+        value = body.let(stream.choice(_ELEMENTWISE), value)
+    value = body.let(stream.choice(("sub", "mul", "add")), value, param)
+    function = body.close(stream.choice(("model", "predict", "apply")), value)
+    columns, dtype = x.aval.shape[1], LONG_NAMES[x.aval.dtype]
+    spec = f'jax.ShapeDtypeStruct(export.symbolic_shape("b, {columns}"), jnp.{dtype})'
+    template = "{def0}\n\n\n{name} = export.export(jax.jit({f0}))(\n    {spec}\n)"
+    block = Defined("exported", template, (function,), {"spec": spec})
+    scope.bind("call_exported", (block, x), {}, Var(value.type, value.bounds))
+
+
 def _foreign(scope: Scope, budget: int, mix: Mix) -> None:
     """LAPACK's Cholesky factorization through the foreign function interface."""
     _outermost(scope)
@@ -218,6 +240,16 @@ def _checked(scope: Scope, budget: int, mix: Mix) -> None:
     scope.unused.pop(error, None)
 
 
+def _debug_checked(scope: Scope, budget: int, mix: Mix) -> None:
+    """A check that stands in the code, and counts only where checks are asked for."""
+    _outermost(scope)
+    x = _array(scope)
+    fine = scope.let("greater", scope.let("min", x), Literal(scope.stream.choice((-1e3, -100.0))))
+    scope.bind("debug_check", (fine,), {"message": "values are too small"}, ())
+    grow_ops(scope, budget // 2, mix)
+    scope.let(scope.stream.choice(_ELEMENTWISE), x)
+
+
 def _tagged(scope: Scope, budget: int, mix: Mix) -> None:
     _outermost(scope)
     scope.input(draw_aval(scope, 2), "x")
@@ -231,13 +263,15 @@ FAMILY = Family(
         Form(_pure_callback, 2.0, reverse=False),
         Form(_print, 2.0, reverse=False),
         Form(_export, 1.5, reverse=False),
+        Form(_symbolic, 0.9, reverse=False),
         Form(_foreign, 0.7, reverse=False),
         Form(_placement, 0.7, reverse=False),
         Form(_buffer, 0.7, reverse=False),
-        Form(_ordered, 0.7, reverse=False),
-        Form(_sink, 0.5, reverse=False),
+        Form(_ordered, 1.0, reverse=False),
+        Form(_sink, 0.8, reverse=False),
         Form(_partitioned, 0.6, reverse=False),
         Form(_checked, 0.8, reverse=False),
+        Form(_debug_checked, 0.8, reverse=False),
         Form(_tagged, 1.5, reverse=False),
     ),
 )

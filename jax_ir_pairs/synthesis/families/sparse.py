@@ -18,6 +18,7 @@ from jax_ir_pairs.synthesis.constructs.sparse_matrices import (
 from jax_ir_pairs.synthesis.graph import Code, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import Family, Form, Mix, grow_ops, one_of
 from jax_ir_pairs.synthesis.op import IllTyped
+from jax_ir_pairs.synthesis.ops.matrices import well_conditioned
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import Aval, Pullback
 
@@ -155,6 +156,17 @@ def _compressed(scope: Scope, budget: int, mix: Mix) -> None:
     to_dense(scope, m)
 
 
+def _solved(scope: Scope, budget: int, mix: Mix) -> None:
+    """A system with a matrix of compressed rows."""
+    a = well_conditioned(scope)
+    if a.aval.rank != 2:
+        raise IllTyped("a batch of matrices")
+    n = a.aval.shape[0]
+    params = {"kind": Code("BCSR"), "nse": n * n}
+    m = make(scope, "fromdense", (a,), params, a.aval.shape, n * n)
+    dense_out(scope, "spsolve", (m.var, dense(scope, n, role="b")), {}, (n,), role="x")
+
+
 def _batched(scope: Scope, budget: int, mix: Mix) -> None:
     """A matrix with the same number of elements in each row, or with dense columns."""
     rows, columns = matrix_side(scope), matrix_side(scope)
@@ -198,8 +210,9 @@ _FORMS = one_of(
     Form(_sparsified, 1.0),
     Form(_gradient, 1.5, reverse=False),
     Form(_trained, 1.2),
-    Form(_compressed, 4.0, reverse=False),
+    Form(_compressed, 6.0, reverse=False),
     Form(_batched, 1.2),
+    Form(_solved, 0.8, reverse=False),
     Form(_power, 0.8),
 )
 

@@ -144,6 +144,34 @@ def _pallas(scope: Scope, budget: int, mix: Mix) -> None:
     grow_ops(scope, budget // 2, mix)
 
 
+def _by_slices(scope: Scope, budget: int, mix: Mix) -> None:
+    """A Pallas kernel whose programs each find their rows of the whole arrays themselves."""
+    _outermost(scope)
+    stream, width = scope.stream, scope.side()
+    size, programs = stream.choice((2, 4, 8)), stream.choice((2, 3, 4))
+    x = scope.input(Aval(scope.float_dtype, (size * programs, width)), "x")
+    ref, target = _reference(x.aval, "x_ref"), _reference(x.aval, "o_ref")
+    body = scope.nested([ref, target], sealed=True)
+    place, start = Var(Aval("i32"), (0, 8), "i"), Var(Aval("i32"), (0, 64), "start")
+    body.bind("program_id", (), {"axis": 0}, place)
+    body.bind("multiple_of", (place,), {"size": size}, start)
+    block = Var(Aval(scope.float_dtype, (size, width)), (-4.0, 4.0), "block")
+    body.bind("ref_get_block", (ref, start), {"size": size}, block)
+    value = body.let(stream.choice(_ELEMENTWISE), block)
+    if stream.chance(0.6):
+        value = body.let("mul", value, block)
+    if stream.chance(0.5):
+        first = body.let("getitem", block, parts=(slice(None, 1),), subscript=":1")
+        row = Var(block.type, first.bounds)
+        body.bind("pl_broadcast_to", (first,), {"shape": block.aval.shape}, row)
+        value = body.let("sub", value, row)
+    body.bind("ref_set_block", (target, start, value), {"size": size}, ())
+    kernel = body.close(stream.choice(("kernel", "row_kernel", "slice_kernel")), None)
+    params = {"shape": x.aval.shape, "dtype": x.aval.dtype, "grid": (programs,), "interpret": True}
+    scope.bind("pallas_call", (kernel, x), params, Var(x.type, (-100.0, 100.0)))
+    grow_ops(scope, budget // 3, mix)
+
+
 def _run_state(scope: Scope, budget: int, mix: Mix) -> None:
     """A function of a reference, run on a value that becomes one."""
     _outermost(scope)
@@ -164,6 +192,7 @@ FAMILY = Family(
         Form(_accumulate, 2.0, reverse=False),
         Form(_edit, 3.0, reverse=False),
         Form(_pallas, 2.5, reverse=False),
+        Form(_by_slices, 1.5, reverse=False),
         Form(_run_state, 0.7, reverse=False),
     ),
 )

@@ -39,6 +39,16 @@ def _draw_any(dtypes: Sequence[str]) -> Callable[[Scope], Drawn]:
     return draw
 
 
+def _draw_parity(scope: Scope) -> Drawn:
+    x = scope.pick((*SIGNED, *UNSIGNED), where=lambda v: v.aval.rank > 0)
+    return None if x is None else ((x,), {"axes": (x.aval.rank - 1,)})
+
+
+def _parity(x: Var, axes: tuple[int, ...]) -> Typed:
+    require(axes == (x.aval.rank - 1,), "reduce_xor")
+    return Aval(x.aval.dtype, x.aval.shape[:-1]), ANYTHING
+
+
 def _draw_mask(scope: Scope) -> Drawn:
     x = scope.pick(BOOL, where=lambda v: v.aval.rank > 0)
     if x is None:
@@ -99,6 +109,7 @@ OPS = (
          lambda x, bit: (x.aval, (0, 1))),
     _row("bitwise_count", "jnp.bitwise_count({0})", _draw_any(UNSIGNED),
          lambda x: (Aval("u8", x.aval.shape), (0, 64)), 0.7),
+    _row("reduce_xor", "lax.reduce_xor({0}, {axes})", _draw_parity, _parity, 0.8),
     _row("packbits", "jnp.packbits({0}{kw})", _draw_mask, _packed),
     _row("unpackbits", "jnp.unpackbits({0}{kw})", _draw_bytes, _unpacked),
     _row("spacing", "jnp.spacing({0})", _draw_grid, _spacing, 0.5),

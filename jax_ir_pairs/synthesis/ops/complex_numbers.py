@@ -62,4 +62,8 @@ OPS = (
     _part("magnitude", "jnp.abs({0})", rule=lambda m: (0.0, 1.5 * m), weight=1.5),
     _part("angle", "jnp.angle({0})", rule=lambda m: (-math.pi, math.pi)),
     unary("conj", COMPLEX, odd, "jnp.conj({0})", "{0}.conj()", group="complex"),
+    unary("arcsin_complex", COMPLEX, lambda a, b: (-12.0, 12.0), "jnp.arcsin({0})",
+          group="complex", weight=0.6),
+    unary("arccos_complex", COMPLEX, lambda a, b: (-12.0, 12.0), "jnp.arccos({0})",
+          group="complex", weight=0.4),
 )  # fmt: skip

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jax_ir_pairs.synthesis.graph import Code, Operand
+from jax_ir_pairs.synthesis.graph import Code, Operand, Var
 from jax_ir_pairs.synthesis.op import IllTyped, Op, Typed, spell
 from jax_ir_pairs.synthesis.ops.indexing import INDEX_TYPES
 from jax_ir_pairs.synthesis.scope import Scope
@@ -119,13 +119,19 @@ def _infer_like(value: float | None) -> Any:
     return infer
 
 
+def _model(scope: Scope, dtypes: Sequence[str]) -> Var | None:
+    """Gives a value to make one like, and no input: to take its shape is not to use it."""
+    inputs = {*scope.params, *scope.root().params}
+    return scope.pick(dtypes, where=lambda v: v.aval.rank > 0 and v not in inputs)
+
+
 def _draw_like(scope: Scope) -> Drawn:
-    x = scope.pick(MOVABLE, where=lambda v: v.aval.rank > 0)
+    x = _model(scope, MOVABLE)
     return None if x is None else ((x,), {})
 
 
 def _draw_full_like(scope: Scope) -> Drawn:
-    x = scope.pick((*FLOATS, *SIGNED), where=lambda v: v.aval.rank > 0)
+    x = _model(scope, (*FLOATS, *SIGNED))
     if x is None:
         return None
     value = scope.stream.choice((0.5, -1.0, 2.0) if x.aval.dtype in FLOATS else (1, -1, 3))

@@ -91,9 +91,7 @@ def _new(scope: Scope) -> Var:
         base = scope.let("random_key", seed=stream.choice(SEEDS), role=role)
         return scope.let("fold_in", base, step, role="step_key")
     way = stream.weighted(("input", "literal", "seed", "impl", "wrap"), (5, 4, 0.7, 0.5, 0.3))
-    root = scope
-    while root.outer is not None:
-        root = root.outer
+    root = scope.root()
     if scope.sealed or (way in ("input", "seed", "wrap") and len(root.params) >= MAX_INPUTS - 1):
         way = "literal"
     if way == "input":
@@ -178,6 +176,19 @@ def _draw_key_data(scope: Scope) -> Drawn:
     return (fresh(scope),), {}
 
 
+def _infer_threefry(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
+    (words,) = operands
+    if words.aval != Aval("u32", (2,)):
+        raise IllTyped("no words of a key")
+    return Aval("u32", (params["n"],)), ANYTHING
+
+
+def _draw_threefry(scope: Scope) -> Drawn:
+    """Counters that are hashed under the words of a key."""
+    words = scope.let("key_data", fresh(scope, threefry=True), role="key_data")
+    return (words,), {"n": scope.side()}
+
+
 def _op(name: str, infer: Any, *templates: str) -> Op:
     return Op(name, "key", spell(*templates), infer)
 
@@ -193,5 +204,14 @@ OPS = (
     _op("key_clone", _infer_same, "jax.random.clone({0})"),
     _op("key_at", _infer_getitem, "{0}[{place}]"),
     _op("wrap_key_data", _infer_wrap, "jax.random.wrap_key_data({0})"),
+    Op(
+        "threefry",
+        "random",
+        spell("threefry_2x32({0}, jnp.arange({n}, dtype=jnp.uint32))"),
+        _infer_threefry,
+        _draw_threefry,
+        0.3,
+        reverse=False,
+    ),
     Op("key_data", "random", spell("jax.random.key_data({0})"), _infer_data, _draw_key_data, 0.4),
 )

@@ -114,6 +114,35 @@ def _draw_triangular_lax(scope: Scope) -> Drawn:
     return (a, b), params
 
 
+def _draw_triangular_half(scope: Scope) -> Drawn:
+    """A system in a short float format, which LAPACK has not and XLA solves itself."""
+    dtype = scope.stream.choice(("bf16", "f16"))
+    x = scope.pick((dtype,), needs=(-8, 8), where=lambda v: v.aval.rank == 2)
+    side = min(x.aval.shape) if x else min(scope.side(), 8)
+    if x is None or x.aval.shape != (side, side) or side > 16:
+        side = min(side, 16)
+        x = scope.input(Aval(dtype, (side, side)), scope.stream.choice(("l", "chol")))
+    a = scope.let("mul", x, Literal(0.1))
+    b = scope.pick((dtype,), needs=(-8, 8), where=lambda v: v.aval.shape == (side, side))
+    b = b or scope.input(a.aval, "b")
+    params: dict[str, Any] = {"left_side": True, "lower": True, "unit_diagonal": True}
+    return (a, b), params
+
+
+def _draw_triangular_complex(scope: Scope) -> Drawn:
+    """A system with the conjugate of a complex matrix."""
+    a = triangular(scope)
+    b = right_side(scope, a)
+    if b.aval.rank == 1:
+        b = part_of(scope, b, slice(None), None)
+    a = scope.let("complex", a, scope.let("sin", a))
+    b = scope.let("complex", b, scope.let("cos", b))
+    params: dict[str, Any] = {"left_side": True, "lower": True, "conjugate_a": True}
+    if scope.stream.chance(0.5):
+        params["transpose_a"] = True
+    return (a, b), params
+
+
 def _draw_tall(scope: Scope) -> Drawn:
     return (matrix(scope, tall=True),), {}
 
@@ -151,6 +180,10 @@ OPS = (
          _solution, 1.2),
     _row("triangular_solve", "lax.linalg.triangular_solve({0}, {1}{kw})", _draw_triangular_lax,
          _solution),
+    _row("triangular_solve_half", "lax.linalg.triangular_solve({0}, {1}{kw})",
+         _draw_triangular_half, _solution, 0.5, reverse=False),
+    _row("triangular_solve_complex", "lax.linalg.triangular_solve({0}, {1}{kw})",
+         _draw_triangular_complex, _solution, 0.5, reverse=False),
     _row("tridiagonal_solve", "lax.linalg.tridiagonal_solve({*0})", _draw_tridiagonal,
          _tridiagonal_solution),
     _row("inv", "jnp.linalg.inv({0})", _on_safe, _inverse, 1.5),

@@ -66,7 +66,9 @@ def _draw_int8(scope: Scope) -> Drawn:
 
 def _draw_float8(scope: Scope) -> Drawn:
     first = scope.stream.choice(_FLOAT8[: scope.stream.choice((2, 6))])
-    second = first if scope.stream.chance(0.6) else scope.stream.choice(_FLOAT8[:2])
+    usual = _FLOAT8[:2]  # the kinds that go together, as weights and their gradients do
+    mixed = first in usual and scope.stream.chance(0.5)
+    second = scope.stream.choice(usual) if mixed else first
     pair = _pair(scope, first, second, ("x", "w"))
     wanted = scope.stream.choice(("jnp.float32", "jnp.float32", "jnp.bfloat16"))
     return pair, {"preferred_element_type": Code(wanted)}
@@ -180,6 +182,8 @@ def _infer_ragged(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
 
 
 def _draw_ragged(scope: Scope) -> Drawn:
+    if scope.depth:
+        return None  # it has no rule for vmap over other axes than the first
     x = scope.pick((scope.float_dtype,), where=lambda v: v.aval.rank == 2 and v.aval.shape[0] > 2)
     if x is None:
         return None

@@ -29,8 +29,8 @@ LARGEST: Mapping[str, float] = {
 }  # fmt: skip
 """Greatest finite value of each narrow floating format; past it some of them give NaN."""
 
-_USUAL = ("f8_e4m3fn", "f8_e4m3fn", "f8_e5m2", "f8_e5m2", *LARGEST)
-_INTEGERS = ("i4", "i4", "u4", "i2", "u2")
+_USUAL = ("f8_e4m3fn", "f8_e5m2", *LARGEST)
+_INTEGERS = ("i4", "u4", "i2", "u2")
 _WIDTHS = {"f32": 32, "bf16": 16, "f16": 16, "f64": 64} | {t: int(t[1:]) for t in INTEGERS}
 
 

@@ -40,6 +40,9 @@ def of_parts(bounds: Bounds) -> Bounds:
 
 def broadcast(*avals: Aval) -> tuple[int, ...]:
     """Gives the shape that these broadcast to by NumPy's rules; raises `IllTyped`."""
+    first = avals[0].shape if avals else ()
+    if all(aval.shape == first for aval in avals):
+        return first
     shape: list[int] = []
     for aval in avals:
         own = aval.shape
@@ -65,7 +68,7 @@ def guarded(scope: Scope, dtypes: Sequence[str], needs: Bounds) -> Var | None:
         unit = scope.let(scope.stream.choice(("tanh", "sin", "soft_sign")), var)
         return scope.let("mul", unit, Literal(0.9))
     if low >= 1.0:
-        return scope.let("add", scope.let("square", var), Literal(1.0))
+        return scope.let("add", scope.let("square", var), Literal(1.0 if low == 1.0 else 1.5))
     if low >= 0.0:
         shape = scope.stream.choice(("abs", "square", "softplus"))
         offset = scope.stream.choice((0.1, 0.5, 1.0))
@@ -188,17 +191,19 @@ def binary(
 
     def infer(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
         arrays = [x for x in operands if isinstance(x, Var)]
-        if not arrays or any(x.aval.dtype not in dtypes for x in arrays):
+        if not arrays:
             raise IllTyped(name)
-        if len({x.aval.dtype for x in arrays}) > 1:
-            raise IllTyped(f"{name} of two dtypes")
-        for operand, (low, high) in zip(operands, needs, strict=True):
-            if not (bounds_of(operand)[0] >= low and bounds_of(operand)[1] <= high):
+        avals = [x.aval for x in arrays]
+        dtype = avals[0].dtype
+        if dtype not in dtypes or any(aval.dtype != dtype for aval in avals):
+            raise IllTyped(f"{name} of two dtypes, or of one that it does not take")
+        x, y = map(bounds_of, operands)
+        for (low, high), (least, most) in zip((x, y), needs, strict=True):
+            if not (low >= least and high <= most):
                 raise IllTyped(f"{name} outside its domain")
-        dtype = arrays[0].aval.dtype
-        shape = broadcast(*(x.aval for x in arrays))
+        shape = broadcast(*avals)
         try:
-            inside = bounds(bounds_of(operands[0]), bounds_of(operands[1]))
+            inside = bounds(x, y)
         except (OverflowError, ZeroDivisionError):
             raise IllTyped(name) from None
         if dtype in COMPLEX:

@@ -41,6 +41,7 @@ OPS = (
     _row("from_bcoo", "sparse.BCSR.from_bcoo({0})"),
     _row("to_bcoo", "{0}.to_bcoo()"),
     _row("bcsr_extract", "sparse.bcsr_extract({0}.indices, {0}.indptr, {1})"),
+    _row("spsolve", "spsolve({0}.data, {0}.indices, {0}.indptr, {1})"),
     _row("sparsify", "sparse.sparsify({function})({0}, {1})"),
     _row("grad", "sparse.grad({function})({0}, {1})"),
     _row("value_and_grad", "sparse.value_and_grad({function})({0}, {1})"),

@@ -194,8 +194,9 @@ DOMAINS = (
     _inside("ndtri", _PROBABILITY, (-2.7, 2.7)),
     _inside("exp1", (0.1, 20.0), (0.0, 2.0), weight=0.5),
     not_differentiated(_inside("expi", (0.2, 6.0), (-1.0, 90.0), weight=0.5)),
-    _several("gammainc", (_SHAPE, _SHAPE), (0.0, 1.0), weight=1.2),
-    _several("gammaincc", (_SHAPE, _SHAPE), (0.0, 1.0), weight=1.2),
+    # Their derivative by the first argument, igamma_grad_a, has none itself.
+    not_differentiated(_several("gammainc", (_SHAPE, _SHAPE), (0.0, 1.0), weight=1.2)),
+    not_differentiated(_several("gammaincc", (_SHAPE, _SHAPE), (0.0, 1.0), weight=1.2)),
     not_differentiated(
         _several("igamma_grad_a", (_SHAPE, _SHAPE), (-3.0, 0.1), "lax.igamma_grad_a({*0})",
                  weight=3.0)

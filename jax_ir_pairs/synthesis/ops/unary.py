@@ -56,7 +56,7 @@ UNARY = (
     unary("arccos", FLOATS, within(0, 3.2), "jnp.arccos({0})", needs=UNIT, weight=0.4),
     unary("arctan", FLOATS, within(-1.6, 1.6), "jnp.arctan({0})", weight=0.6),
     unary("arcsinh", FLOATS, odd, "jnp.arcsinh({0})", weight=0.4),
-    unary("arccosh", FLOATS, lambda a, b: (0.0, b), "jnp.arccosh({0})", needs=(1.0, math.inf),
+    unary("arccosh", FLOATS, lambda a, b: (0.0, b), "jnp.arccosh({0})", needs=(1.01, math.inf),
           weight=0.3),
     unary("arctanh", FLOATS, within(-3, 3), "jnp.arctanh({0})", needs=UNIT, weight=0.4),
     unary("erf", FLOATS, within(-1, 1), "lax.erf({0})", "jax.scipy.special.erf({0})"),

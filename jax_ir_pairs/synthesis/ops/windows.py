@@ -94,7 +94,7 @@ def _draw_pool(scope: Scope, dtypes: Sequence[str], way: str) -> Drawn:
     }
     if way == "add" and padding == "VALID" and stream.chance(0.15) and not scope.reverse:
         params["base_dilation"] = tuple(2 if size > 1 else 1 for size in window)
-    if padding == "VALID" and stream.chance(0.15):
+    if padding == "VALID" and stream.chance(0.15) and not scope.reverse:
         params["window_dilation"] = tuple(2 if size > 1 else 1 for size in window)
     return (x,), params
 

@@ -1,78 +1,11 @@
-"""Lines as the formatter wants them: imports, blank lines, and calls too long for one line."""
+"""Lines as the formatter wants them: calls that are too long for one line."""
 
 from __future__ import annotations
 
 import re
 
-from jax_ir_pairs.synthesis.render.style import TRANSFORMS
-
 WIDTH = 88
 
-_STANDARD, _INSTALLED = 0, 1
-_IMPORTS = tuple(
-    (section, re.compile(pattern), line)
-    for section, pattern, line in (
-        (_STANDARD, r"\bdataclasses\.replace\(", "import dataclasses"),
-        (_STANDARD, r"@dataclass\b", "from dataclasses import dataclass"),
-        (_STANDARD, r"\bpartial\(", "from functools import partial"),
-        (_STANDARD, r"\bNamedTuple\b", "from typing import NamedTuple"),
-        (_INSTALLED, r"\beqx\.", "import equinox as eqx"),
-        (_INSTALLED, r"\bnn\.Module\b", "from flax import linen as nn"),
-        (_INSTALLED, r"\bnnx\.", "from flax import nnx"),
-        (_INSTALLED, r"\boptax\.", "import optax"),
-        (_INSTALLED, r"\bjax\.", "import jax"),
-        (_INSTALLED, r"\bjnp\.", "import jax.numpy as jnp"),
-        (_INSTALLED, r"\bnp\.", "import numpy as np"),
-        (_INSTALLED, r"(?<![\w.])lax\.", "from jax import lax"),
-        (_INSTALLED, r"\bcheckpoint_name\(", "from jax.ad_checkpoint import checkpoint_name"),
-        (_INSTALLED, r"\blinear_call\(", "from jax.custom_derivatives import linear_call"),
-        (_INSTALLED, r"\bravel_pytree\(", "from jax.flatten_util import ravel_pytree"),
-        (_INSTALLED, r"(?s)\A(?!.*\bnn\.Module\b).*(?<![\w.])nn\.", "from jax import nn"),
-        (_INSTALLED, r"(?<![\w.])random\.", "from jax import random"),
-        (_INSTALLED, r"(?<![\w.])jr\.", "import jax.random as jr"),
-        *(
-            (_INSTALLED, rf"(?<![\w.\"]){name}(?=[(),\n])", f"from jax import {name}")
-            for name in TRANSFORMS
-        ),
-        (_INSTALLED, r"(?<![\w.])export\.", "from jax import export"),
-        (_INSTALLED, r"(?<![\w.])sparse\.", "from jax.experimental import sparse"),
-        (_INSTALLED, r"\bcheckify\.", "from jax.experimental import checkify"),
-        (_INSTALLED, r"\bio_callback\(", "from jax.experimental import io_callback"),
-        (_INSTALLED, r"\bpl\.", "from jax.experimental import pallas as pl"),
-        (
-            _INSTALLED,
-            r"\bcustom_partitioning\b",
-            "from jax.experimental.custom_partitioning import custom_partitioning",
-        ),
-        (_INSTALLED, r"\bodeint\(", "from jax.experimental.ode import odeint"),
-        (_INSTALLED, r"\bminimize\(", "from jax.scipy.optimize import minimize"),
-        (_INSTALLED, r"(?<![\w.])cg\(", "from jax.scipy.sparse.linalg import cg"),
-        (_INSTALLED, r"\bgmres\(", "from jax.scipy.sparse.linalg import gmres"),
-        (_INSTALLED, r"\bbicgstab\(", "from jax.scipy.sparse.linalg import bicgstab"),
-        (_INSTALLED, r"\bLayout\(", "from jax.experimental.layout import Layout"),
-        (
-            _INSTALLED,
-            r"\bwith_layout_constraint\(",
-            "from jax.experimental.layout import with_layout_constraint",
-        ),
-        (
-            _INSTALLED,
-            r"\bset_xla_metadata\(",
-            "from jax.experimental.xla_metadata import set_xla_metadata",
-        ),
-        (_INSTALLED, r"\bPrimitive\(", "from jax.extend.core import Primitive"),
-        (_INSTALLED, r"\b(ad|batching|mlir)\.", "from jax.interpreters import ad, batching, mlir"),
-        (
-            _INSTALLED,
-            r"\bmesh_utils\.",
-            "from jax.experimental import mesh_utils",
-        ),
-        (_INSTALLED, r"\bAxisType\.", "from jax.sharding import AxisType"),
-        (_INSTALLED, r"\bMesh\(", "from jax.sharding import Mesh"),
-        (_INSTALLED, r"\bNamedSharding\(", "from jax.sharding import NamedSharding"),
-        (_INSTALLED, r"\bP\(", "from jax.sharding import PartitionSpec as P"),
-    )
-)
 _CALLED_ON = re.compile(r"[)\]}](?:\.\w+)*\Z")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
@@ -89,6 +22,12 @@ def statement(prefix: str, expression: str, indent: int, suffix: str = "") -> li
         return [line]
     if expression[-1:] not in _CLOSING:
         return _in_parentheses(prefix, expression, indent) or [line]
+    if expression.startswith("(") and len(links := _links(expression)) > 2:
+        return [
+            f"{margin}{prefix}(",
+            *(f"{margin}    {link}" for link in links),
+            f"{margin}){suffix}",
+        ]
     start, end = _opening(expression, len(expression) - 1), len(expression) - 1
     while len(margin + prefix) + start >= WIDTH:
         before = _CALLED_ON.search(expression, 0, start)
@@ -125,6 +64,20 @@ def _in_parentheses(prefix: str, expression: str, indent: int) -> list[str]:
     return [f"{margin}{prefix}(", *lines, f"{margin})"]
 
 
+def _links(expression: str) -> list[str]:
+    """Gives a chain of methods with each of its calls apart: `(a > b)`, `.at[i]`, `.get()`."""
+    parts, depth, start = [], 0, 0
+    for place, char in enumerate(expression):
+        if char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+            if depth == 0 and expression[place + 1 : place + 2] not in {"(", "["}:
+                parts.append(expression[start : place + 1])
+                start = place + 1
+    return parts if all(part.startswith(".") for part in parts[1:]) else []
+
+
 def _opening(expression: str, end: int) -> int:
     """Gives the place of the bracket that the one at `end` closes."""
     depth = 0
@@ -159,29 +112,3 @@ def _split(content: str) -> list[str]:
             start = place + 1
     parts.append(content[start:].strip())
     return [part for part in parts if part]
-
-
-def module(definitions: list[list[str]], *, x64: bool = False) -> str:
-    """Gives the module of these top-level definitions, under the imports that they need."""
-    body = "\n\n\n".join("\n".join(lines) for lines in definitions) + "\n"
-    switch = 'jax.config.update("jax_enable_x64", True)\n' if x64 else ""
-    found: dict[int, list[str]] = {}
-    for section, pattern, line in _IMPORTS:
-        if pattern.search(switch + body):
-            found.setdefault(section, []).append(line)
-    sections = ["\n".join(_sorted(lines)) + "\n" for _, lines in sorted(found.items())]
-    head = "\n".join([*sections, switch] if switch else sections)
-    return head + "\n\n" + body if head else body
-
-
-def _sorted(lines: list[str]) -> list[str]:
-    """Gives import lines in order, with the names of one module on one line."""
-    names: dict[str, list[str]] = {}
-    for line in lines:
-        if line.startswith("from "):
-            module_name, _, name = line.removeprefix("from ").partition(" import ")
-            names.setdefault(module_name, []).append(name)
-    joined = []
-    for module_name, members in sorted(names.items()):
-        joined += statement(f"from {module_name} import ", ", ".join(sorted(members)), 0)
-    return sorted(line for line in lines if line.startswith("import ")) + joined

@@ -20,7 +20,8 @@ from jax_ir_pairs.synthesis.graph import (
 from jax_ir_pairs.synthesis.render import remarks
 from jax_ir_pairs.synthesis.render.body import Body
 from jax_ir_pairs.synthesis.render.expressions import Expr, Expressions, literal
-from jax_ir_pairs.synthesis.render.layout import WIDTH, module, statement
+from jax_ir_pairs.synthesis.render.imports import module
+from jax_ir_pairs.synthesis.render.layout import WIDTH, statement
 from jax_ir_pairs.synthesis.render.names import Names
 from jax_ir_pairs.synthesis.render.sharing import functions_used_by, shared_functions
 from jax_ir_pairs.synthesis.render.style import Style

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from jax_ir_pairs.synthesis.render.layout import module, statement
+from jax_ir_pairs.synthesis.render.layout import statement
 
 
 def test_a_line_that_fits_stays() -> None:
@@ -28,9 +28,7 @@ def test_the_arguments_before_the_last_bracket_are_split_where_they_are_too_long
     assert lines == ["    result = transform(", f"        function, {inner}", "    )(x)"]
 
 
-def test_a_module_imports_what_it_uses() -> None:
-    text = module([["def f(x):", "    return jnp.sin(lax.neg(x))"]])
-    assert text == (
-        "import jax.numpy as jnp\nfrom jax import lax\n\n\n"
-        "def f(x):\n    return jnp.sin(lax.neg(x))\n"
-    )
+def test_a_long_chain_of_methods_on_a_bracket_has_a_line_for_each() -> None:
+    arguments = ", ".join(["argument"] * 7)
+    lines = statement("x = ", f"(a > 2).at[b].get({arguments})", 0)
+    assert lines == ["x = (", "    (a > 2)", "    .at[b]", f"    .get({arguments})", ")"]

@@ -42,10 +42,7 @@ def evaluate(scope: Scope, loss: Loss) -> None:
 
 
 def _room(scope: Scope) -> int:
-    root = scope
-    while root.outer is not None:
-        root = root.outer
-    return MAX_INPUTS - len(root.params)
+    return MAX_INPUTS - len(scope.root().params)
 
 
 def step(scope: Scope, loss: Loss) -> None:
