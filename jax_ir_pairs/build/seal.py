@@ -47,7 +47,8 @@ def make_manifest(
     two splits.
     """
     splits: dict[str, dict[str, Any]] = {
-        split: {"rows": 0, "bytes": 0, "shards": []} for split in config.splits.names
+        split: {"rows": 0, "bytes": 0, "num_bytes": 0, "shards": []}
+        for split in config.splits.names
     }
     rejections: Counter[str] = Counter()
     incidents = []
@@ -57,6 +58,7 @@ def make_manifest(
         split = splits[shard.split]
         split["rows"] += len(sidecar.rows)
         split["bytes"] += sidecar.bytes
+        split["num_bytes"] += sidecar.num_bytes
         split["shards"].append(
             {
                 "file": sidecar.file,

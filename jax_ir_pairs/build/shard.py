@@ -52,6 +52,8 @@ class Sidecar:
     shard: int
     file: str
     bytes: int
+    num_bytes: int
+    """Size of the rows in memory, nearly: that of the file's pages before compression."""
     sha256: str
     rejected: tuple[Rejection, ...]
     """In the plan's order; the detail is kept for incidents only."""
@@ -115,17 +117,24 @@ def write_shard(
                 writer.write_table(pa.Table.from_pylist(group, schema))
                 digests.extend(map(_digest, group))
         size, checksum = temporary.stat().st_size, sha256_of(temporary)
+        num_bytes = _uncompressed(pq.read_metadata(temporary))
     sidecar = Sidecar(
         build=build,
         split=shard.split,
         shard=shard.number,
         file=path.name,
         bytes=size,
+        num_bytes=num_bytes,
         sha256=checksum,
         rejected=tuple(map(_without_chatter, rejected)),
         rows=tuple(digests),
     )
     replace_text(folder.sidecar(shard), sidecar.to_json())
+
+
+def _uncompressed(metadata: pq.FileMetaData) -> int:
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    return sum(group.total_byte_size for group in groups)
 
 
 def _digest(row: Row) -> RowDigest:

@@ -12,16 +12,23 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from huggingface_hub import DatasetCard, DatasetCardData
 
+import jax_ir_pairs
 from jax_ir_pairs.atomic import replace_text
 from jax_ir_pairs.config import Config, load_config, resource_folder
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.schema import COLUMNS, LEVELS, SPLITS, markdown_table
+from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS
 
 Manifest = dict[str, Any]
 
+_COVERAGE_KINDS = {
+    "primitives": "primitives of JAX",
+    "stablehlo_ops": "ops of StableHLO",
+    "hlo_opcodes": "opcodes of HLO",
+    "dtypes": "dtypes",
+}
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
 _SIZE_BOUNDS = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
 
@@ -34,9 +41,8 @@ def write_card(out: Path) -> Path:
     folders = sorted(path.parent for path in out.glob("*/manifest.json"))
     if not folders:
         raise BuildError(f"{out}: there is no finished build to describe; build a config first.")
-    builds = [(folder, _read_manifest(folder / "manifest.json")) for folder in folders]
-    builds.sort(key=lambda build: (build[1]["rows"], build[0].name))
-    manifests = [manifest for _, manifest in builds]
+    manifests = [_read_manifest(folder / "manifest.json") for folder in folders]
+    manifests.sort(key=lambda manifest: (manifest["rows"], manifest["config"]["name"]))
     card = DatasetCard.from_template(
         DatasetCardData(
             language=["code"],
@@ -46,13 +52,17 @@ def write_card(out: Path) -> Path:
             pretty_name="JAX IR pairs",
             tags=["jax", "jaxpr", "stablehlo", "hlo", "xla", "compiler", "code", "synthetic"],
             configs=[_data_files(manifest, manifests[0]) for manifest in manifests],
-            dataset_info=[_dataset_info(folder, manifest) for folder, manifest in builds],
+            dataset_info=[_dataset_info(manifest) for manifest in manifests],
         ),
         template_path=str(resource_folder("dataset_card_template") / "README.md"),
         manifests=manifests,
         commands=[_command(Config.model_validate_json(json.dumps(m["config"]))) for m in manifests],
         columns=markdown_table(),
         levels=LEVELS,
+        version=jax_ir_pairs.__version__,
+        max_elements=MAX_ELEMENTS,
+        analyses={m["config"]["name"]: a for m in manifests if (a := _analysis(out, m))},
+        coverage_kinds=_COVERAGE_KINDS,
         splits=[split for split in SPLITS if any(split in m["splits"] for m in manifests)],
     )
     path = out / "README.md"
@@ -75,6 +85,20 @@ def _read_manifest(path: Path) -> Manifest:
     return manifest
 
 
+def _analysis(out: Path, manifest: Manifest) -> dict[str, Any] | None:
+    """Gives what `jax-ir-pairs card --analyze` counted on this very build, if it did."""
+    path = out / manifest["config"]["name"] / "analysis.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise BuildError(
+            f"{path}: cannot be read; delete it, or write it again with card --analyze."
+        ) from None
+    return found if found.get("fingerprint") == manifest["fingerprint"] else None
+
+
 def _data_files(manifest: Manifest, default: Manifest) -> dict[str, Any]:
     name = manifest["config"]["name"]
     files = [{"split": split, "path": f"{name}/{split}-*.parquet"} for split in manifest["splits"]]
@@ -82,11 +106,11 @@ def _data_files(manifest: Manifest, default: Manifest) -> dict[str, Any]:
     return {"config_name": name, "data_files": files, **mark}
 
 
-def _dataset_info(folder: Path, manifest: Manifest) -> dict[str, Any]:
+def _dataset_info(manifest: Manifest) -> dict[str, Any]:
     splits = [
         {
             "name": split,
-            "num_bytes": sum(_num_bytes(folder / shard["file"]) for shard in of_split["shards"]),
+            "num_bytes": of_split["num_bytes"],
             "num_examples": of_split["rows"],
         }
         for split, of_split in manifest["splits"].items()
@@ -105,14 +129,6 @@ def _feature(name: str, kind: str) -> dict[str, str]:
     if kind.startswith("list of "):
         return {"name": name, "sequence": kind.removeprefix("list of ")}
     return {"name": name, "dtype": kind}
-
-
-def _num_bytes(file: Path) -> int:
-    """Gives the size of a shard's rows in memory, nearly: that of its pages, uncompressed."""
-    metadata = pq.read_metadata(file)
-    return sum(
-        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
-    )
 
 
 def _command(config: Config) -> str:

@@ -45,13 +45,20 @@ def write_build(out: Path, config: Config) -> None:
         splits[split] = {
             "rows": config.splits.rows(split),
             "bytes": sum(shard["bytes"] for shard in shards),
+            "num_bytes": 10 * sum(shard["bytes"] for shard in shards),
             "shards": shards,
         }
     total = sum(split["rows"] for split in splits.values())
     manifest = {
         "config": config.model_dump(mode="json"),
         "fingerprint": "0123456789abcdef",
-        "build": {"jax": "1.2.3", "jaxlib": "4.5.6", "pyarrow": "7.8.9", "code": "c0de"},
+        "build": {
+            "jax": "1.2.3",
+            "jaxlib": "4.5.6",
+            "pyarrow": "7.8.9",
+            "code": "c0de",
+            "compiler_flags": "{}",
+        },
         "rows": total,
         "bytes": sum(split["bytes"] for split in splits.values()),
         "splits": splits,
