@@ -124,7 +124,9 @@ def _symbolic(scope: Scope, budget: int, mix: Mix) -> None:
     spec = f'jax.ShapeDtypeStruct(export.symbolic_shape("b, {columns}"), jnp.{dtype})'
     template = "{def0}\n\n\n{name} = export.export(jax.jit({f0}))(\n    {spec}\n)"
     block = Defined("exported", template, (function,), {"spec": spec})
-    scope.bind("call_exported", (block, x), {}, Var(value.type, value.bounds))
+    out = Var(value.type, value.bounds)
+    scope.bind("call_exported", (block, x), {}, out)
+    scope.values.remove(out)  # the module before optimization has it without its size
 
 
 def _foreign(scope: Scope, budget: int, mix: Mix) -> None:

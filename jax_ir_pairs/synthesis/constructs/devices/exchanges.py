@@ -16,6 +16,11 @@ _SUMMING = frozenset({"psum", "pmean", "pmax", "pmin"})
 """After these a value is the same along the axis."""
 
 
+def _unreducible(body: Scope) -> bool:
+    """Tells whether a value may be marked as unreduced, for which vmap has no rule."""
+    return bool(body.named_axes.checked) and body.depth == 1
+
+
 def varying(body: Scope) -> Mapping[Var, tuple[str, ...]]:
     """Gives the axes along which the values of a body differ, as far as JAX can tell."""
     bound: Bound = body.named_axes
@@ -82,7 +87,7 @@ def _reduce(body: Scope) -> None:
     if body.reverse or body.forward:
         if name in ("pmax", "pmin"):
             y = body.let("stop_gradient", x)
-    elif name == "psum" and body.named_axes.checked and stream.chance(0.2):
+    elif name == "psum" and _unreducible(body) and stream.chance(0.2):
         y = body.let("pcast", x, along=over, to="unreduced")
     total = body.let(name, y, along=over)
     if y is not x or stream.chance(0.5):
@@ -120,7 +125,7 @@ def _scatter(body: Scope) -> None:
     params: dict[str, Any] = {"scatter_dimension": place} if place else {}
     if x.aval.shape[place] != over.size or stream.chance(0.7):
         params["tiled"] = True
-    if body.named_axes.checked and not body.reverse and stream.chance(0.4):
+    if _unreducible(body) and not body.reverse and stream.chance(0.4):
         x = body.let("pcast", x, along=over, to="unreduced")
     body.let("psum_scatter", x, along=over, **params)
 

@@ -11,7 +11,6 @@ from jax_ir_pairs.synthesis.graph import Code, Var
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.ops.convolutions import LAYOUTS
 from jax_ir_pairs.synthesis.ops.indexing import part_of
-from jax_ir_pairs.synthesis.types import LONG_NAMES
 
 
 def _spatial(x: Var) -> int:
@@ -173,10 +172,7 @@ def pool(net: Net, x: Var) -> Var:
         "padding": "VALID",
     }
     if net.chance(0.6):
-        lowest = Code("-jnp.inf")
-        if net.dtype != net.scope.float_dtype:
-            lowest = Code(f"jnp.{LONG_NAMES[net.dtype]}(-jnp.inf)")
-        return net.let("max_pool", x, init=lowest, **params)
+        return net.let("max_pool", x, init=Code("-jnp.inf"), **params)
     return net.let("mean_pool", x, count=math.prod(window), **params)
 
 
