@@ -34,7 +34,7 @@ def write_build(out: Path, config: Config) -> None:
     row = {column.name: filler[column.kind] for column in COLUMNS}
     splits: dict[str, Any] = {}
     for split in config.splits.names:
-        shards = []
+        shards: list[dict[str, Any]] = []
         for shard in range(of := config.num_shards(split)):
             rows = config.shard_rows(split, shard)
             path = folder / f"{split}-{shard:05d}-of-{of:05d}.parquet"
