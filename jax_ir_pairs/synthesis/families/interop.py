@@ -242,16 +242,6 @@ def _checked(scope: Scope, budget: int, mix: Mix) -> None:
     scope.unused.pop(error, None)
 
 
-def _debug_checked(scope: Scope, budget: int, mix: Mix) -> None:
-    """A check that stands in the code, and counts only where checks are asked for."""
-    _outermost(scope)
-    x = _array(scope)
-    fine = scope.let("greater", scope.let("min", x), Literal(scope.stream.choice((-1e3, -100.0))))
-    scope.bind("debug_check", (fine,), {"message": "values are too small"}, ())
-    grow_ops(scope, budget // 2, mix)
-    scope.let(scope.stream.choice(_ELEMENTWISE), x)
-
-
 def _tagged(scope: Scope, budget: int, mix: Mix) -> None:
     _outermost(scope)
     scope.input(draw_aval(scope, 2), "x")
@@ -273,7 +263,6 @@ FAMILY = Family(
         Form(_sink, 0.8, reverse=False),
         Form(_partitioned, 0.6, reverse=False),
         Form(_checked, 0.8, reverse=False),
-        Form(_debug_checked, 0.8, reverse=False),
         Form(_tagged, 1.5, reverse=False),
     ),
 )

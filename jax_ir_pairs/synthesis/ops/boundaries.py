@@ -80,7 +80,6 @@ OPS = (
     _typed_by_family("ffi_potrf", "{0}({1}, {uplo})"),
     _typed_by_family("checkify", "checkify.checkify({0})({*1})"),
     _statement("check", "checkify.check({0}, {message})"),
-    _statement("debug_check", "checkify.debug_check({0}, {message})"),
     _statement("debug_print", "jax.debug.print({message}, {*0})"),
     _statement("debug_callback", "jax.debug.callback({0}, {*1})"),
     _statement("inspect_sharding", "jax.debug.inspect_array_sharding({0}, callback=print)"),
