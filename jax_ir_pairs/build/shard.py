@@ -28,6 +28,10 @@ from jax_ir_pairs.schema import LEVELS, arrow_schema
 ROWS_PER_GROUP = 100
 """Few enough for the Hub's viewer to scan a row group, whose texts are some kilobytes each."""
 
+ZSTD_LEVEL = 12
+"""A quarter smaller than level 3 for 2 ms a row, under 1 % of what compiling a row costs:
+`benchmarks/files.py`, docs/hub.md."""
+
 
 class BrokenShardError(Exception):
     """A shard whose files are not what they were written as, so that it has to be built again."""
@@ -110,6 +114,7 @@ def write_shard(
             temporary,
             schema,
             compression="zstd",
+            compression_level=ZSTD_LEVEL,
             write_page_index=True,
             use_content_defined_chunking=True,
         ) as writer:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jax_ir_pairs.cli.errors import INTERRUPTED, Commands, fail
+from jax_ir_pairs.cli.push import push
 from jax_ir_pairs.errors import UsageError
 
 app = typer.Typer(
@@ -176,20 +177,44 @@ def show(
 def stats(
     folder: Folder,
     config: ConfigName = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all of it as JSON too.")
+    ] = None,
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write them as Markdown too.")
     ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Draw them as PNG files too.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Count tokens too: a repository on the Hub, or a tokenizer.json."
+        ),
+    ] = None,
+    token_rows: Annotated[
+        int, typer.Option(min=0, help="Rows whose tokens are counted; 0 for all.")
+    ] = 2000,
 ) -> None:
     """Count what a build holds: texts, sizes, families, transformations, primitives."""
+    from jax_ir_pairs.inspect import statistics_view as view
     from jax_ir_pairs.inspect.parquet_files import find_config
     from jax_ir_pairs.inspect.statistics import statistics
-    from jax_ir_pairs.inspect.statistics_view import markdown as page
-    from jax_ir_pairs.inspect.statistics_view import tables
+    from jax_ir_pairs.inspect.statistics_json import as_json
 
-    found = statistics(find_config(folder, config))
-    Console().print(tables(found))
+    files = find_config(folder, config)
+    if plots is not None:
+        from jax_ir_pairs.inspect.plots import check_installed, draw
+
+        check_installed()
+    found = statistics(files, tokenizer, token_rows)
+    Console().print(view.tables(found))
+    if json_file is not None:
+        json_file.write_text(as_json(found), encoding="utf-8", newline="\n")
     if markdown is not None:
-        markdown.write_text(page(found), encoding="utf-8", newline="\n")
+        markdown.write_text(view.markdown(found), encoding="utf-8", newline="\n")
+    if plots is not None:
+        draw(found, plots)
 
 
 @app.command()
@@ -245,11 +270,29 @@ def near_duplicates(
 
 
 @app.command()
-def card(folder: Folder) -> None:
-    """Write the dataset card DIR/README.md again."""
+def card(
+    folder: Folder,
+    analyze: Annotated[
+        bool,
+        typer.Option(
+            "--analyze", help="Count statistics, coverage and near-duplicates for it first."
+        ),
+    ] = False,
+) -> None:
+    """Write the dataset card DIR/README.md again, with plots and counts where --analyze made them.
+
+    Near-duplicates and plots need the extras of those names.
+    """
     from jax_ir_pairs.hub.card import write_card
 
+    if analyze:
+        from jax_ir_pairs.inspect.analysis import analyze as count
+
+        count(folder, Console(stderr=True).print)
     print(write_card(folder))
+
+
+app.command()(push)
 
 
 @app.command()

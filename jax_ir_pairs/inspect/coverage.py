@@ -12,7 +12,6 @@ from typing import TypeVar
 from jax_ir_pairs.inspect.coverage_reasons import KINDS, Reason, Registry
 from jax_ir_pairs.inspect.jaxpr_text import avals, def_use_pairs
 from jax_ir_pairs.inspect.parquet_files import ConfigFiles
-from jax_ir_pairs.inspect.rows import open_shard
 
 _COLUMNS = ["primitives", "transforms", "jaxpr", "stablehlo", "hlo", "optimized_hlo"]
 _OP = re.compile(r'(?:^ *|= |applies )"?((?:stablehlo|chlo|sdy)\.[\w\-]+)', re.MULTILINE)
@@ -120,12 +119,9 @@ def coverage(
     **Raises:** [`BuildError`][] where a shard cannot be read.
     """
     counts = _Counts()
-    for path in (path for shards in files.shards.values() for path in shards):
-        with open_shard(path) as shard:
-            for group in range(shard.num_row_groups):
-                table = shard.read_row_group(group, columns=_COLUMNS)
-                for values in zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True):
-                    _count(counts, *values)
+    for table in files.tables(_COLUMNS):
+        for values in zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True):
+            _count(counts, *values)
     return Coverage(
         config=files.name,
         rows=counts.rows,

@@ -23,7 +23,6 @@ from rich.table import Table
 
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.inspect.parquet_files import ConfigFiles
-from jax_ir_pairs.inspect.rows import open_shard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -195,10 +194,8 @@ def _datasketch() -> ModuleType:
 
 
 def _texts(files: ConfigFiles, level: str) -> Iterator[str]:
-    for path in (path for shards in files.shards.values() for path in shards):
-        with open_shard(path) as shard:
-            for group in range(shard.num_row_groups):
-                yield from shard.read_row_group(group, columns=[level])[level].to_pylist()
+    for table in files.tables([level]):
+        yield from table[level].to_pylist()
 
 
 def _bound_names(source: str) -> tuple[set[str], set[tuple[int, int]]]:

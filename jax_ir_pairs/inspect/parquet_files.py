@@ -1,13 +1,17 @@
-"""Where the shards of a config are: in a build, in a download of one, or in a bare folder."""
+"""The shards of a config, in a build, a download of one or a bare folder, and how they are read."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jax_ir_pairs.errors import UsageError
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.schema import SPLITS
 
 _SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.parquet")
@@ -30,6 +34,46 @@ class ConfigFiles:
             known = ", ".join(self.shards)
             raise UsageError(f"{self.folder}: there is no split {split!r}; there is {known}.")
         return self.shards[split]
+
+    def columns(self) -> tuple[str, ...]:
+        """Gives the names of the columns that the first shard has.
+
+        **Raises:** [`BuildError`][] where it cannot be read.
+        """
+        with open_shard(next(iter(self.shards.values()))[0]) as shard:
+            return tuple(shard.schema_arrow.names)
+
+    def num_rows(self) -> int:
+        """Gives the number of rows of all splits, from the ends of the shards alone.
+
+        **Raises:** [`BuildError`][] where one cannot be read.
+        """
+        rows = 0
+        for path in (path for paths in self.shards.values() for path in paths):
+            with open_shard(path) as shard:
+                rows += shard.metadata.num_rows
+        return rows
+
+    def tables(
+        self, columns: Sequence[str], splits: Sequence[str] | None = None
+    ) -> Iterator[pa.Table]:
+        """Gives the rows, of all splits unless some are named, a row group at a time.
+
+        Only `columns` are read; `passes.list.element.pass` reads one field of a nested column.
+
+        **Raises:** [`UsageError`][] where there is no such split; [`BuildError`][] where a shard
+        cannot be read or lacks a column.
+        """
+        for path in (path for split in splits or self.shards for path in self.of_split(split)):
+            with open_shard(path) as shard:
+                wanted = [name.partition(".")[0] for name in columns]
+                if missing := [name for name in wanted if name not in shard.schema_arrow.names]:
+                    raise BuildError(
+                        f"{path}: has no column {missing[0]!r}; build the config again with this "
+                        "version."
+                    )
+                for group in range(shard.num_row_groups):
+                    yield shard.read_row_group(group, columns=list(columns))
 
 
 def find_config(folder: Path, name: str | None = None) -> ConfigFiles:
@@ -58,6 +102,21 @@ def find_config(folder: Path, name: str | None = None) -> ConfigFiles:
     if name not in configs:
         raise UsageError(f"{folder}: there is no config {name!r}; there is {known}.")
     return configs[name]
+
+
+@contextlib.contextmanager
+def open_shard(path: Path) -> Iterator[pq.ParquetFile]:
+    """Opens a shard; what is wrong with its bytes raises [`BuildError`][]."""
+    try:
+        with pq.ParquetFile(path) as shard:
+            yield shard
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        problem = " ".join(str(error).split())
+        raise BuildError(
+            f"{path}: cannot be read ({problem}); build the config again, which replaces it."
+        ) from None
 
 
 def _shards(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from jax_ir_pairs.errors import BuildError, UsageError
-from jax_ir_pairs.inspect.parquet_files import ConfigFiles
+from jax_ir_pairs.errors import UsageError
+from jax_ir_pairs.inspect.parquet_files import ConfigFiles, open_shard
 
 Row = dict[str, Any]
 
@@ -51,18 +46,3 @@ def row_with_id(files: ConfigFiles, start: str, splits: Sequence[str]) -> Row:
                         row: Row = shard.read_row_group(group).slice(place, 1).to_pylist()[0]
                         return row
     raise UsageError(f"There is no row whose id starts with {start!r} in {files.name}.")
-
-
-@contextlib.contextmanager
-def open_shard(path: Path) -> Iterator[pq.ParquetFile]:
-    """Opens a shard; what is wrong with its bytes raises [`BuildError`][]."""
-    try:
-        with pq.ParquetFile(path) as shard:
-            yield shard
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        problem = " ".join(str(error).split())
-        raise BuildError(
-            f"{path}: cannot be read ({problem}); build the config again, which replaces it."
-        ) from None

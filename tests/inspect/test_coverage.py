@@ -18,7 +18,7 @@ from jax_ir_pairs.inspect.coverage_reasons import (
     reasons,
 )
 from jax_ir_pairs.inspect.parquet_files import find_config
-from tests.inspect.test_statistics import write
+from tests.inspect.shard_files import write
 
 SAMPLE = Path(__file__).parent.parent.parent / "data" / "sample"
 GPU = Reason("other platform", "It needs a GPU.")

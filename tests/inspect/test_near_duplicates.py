@@ -16,7 +16,7 @@ from jax_ir_pairs.inspect.near_duplicates import (
     python_tokens,
 )
 from jax_ir_pairs.inspect.parquet_files import find_config
-from tests.inspect.test_statistics import write
+from tests.inspect.shard_files import write
 
 PROGRAM = """\
 import jax.numpy as jnp

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from jax_ir_pairs.errors import UsageError
+from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.inspect.parquet_files import find_config
+from jax_ir_pairs.schema import LEVELS
+from tests.inspect.shard_files import write
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -54,3 +56,35 @@ def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
         find_config(tmp_path)
     with pytest.raises(UsageError, match="There is no folder"):
         find_config(tmp_path / "nothing")
+
+
+def test_tables_are_row_groups_with_the_columns_that_were_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "one", "test", [{"python": text} for text in "xy"])
+    write(tmp_path / "one", "train", [{"python": text} for text in "abc"])
+    files = find_config(tmp_path)
+    assert set(files.columns()) >= {"id", *LEVELS, "seed"}
+    assert files.num_rows() == 5
+    tables = list(files.tables(["python", "family"]))
+    assert [table["python"].to_pylist() for table in tables] == [["a", "b"], ["c"], ["x", "y"]]
+    assert {tuple(table.column_names) for table in tables} == {("python", "family")}
+    (table,) = files.tables(["python"], ["test"])
+    assert table["python"].to_pylist() == ["x", "y"]
+    with pytest.raises(UsageError, match="no split 'validation'"):
+        list(files.tables(["python"], ["validation"]))
+
+
+def test_a_shard_without_a_column_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "one", "train", [{}])
+    files = find_config(tmp_path)
+    with pytest.raises(BuildError, match=r"train-0.*parquet: has no column 'passes'; build"):
+        list(files.tables(["python", "passes.list.element.pass"]))
+
+
+def test_a_broken_shard_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "one", "train", [{}])
+    path = tmp_path / "one" / "train-00000-of-00001.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    files = find_config(tmp_path)
+    for read in (files.columns, files.num_rows, lambda: list(files.tables(["python"]))):
+        with pytest.raises(BuildError, match=r"parquet: cannot be read \("):
+            read()
