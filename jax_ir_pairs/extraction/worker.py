@@ -39,7 +39,7 @@ def main(memory_bytes: int) -> None:
         _send(replies, answer(json.loads(waiting.get())))
 
 
-def answer(request: dict[str, str]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Gives the reply to one request: `extraction` or `rejected`, and figures of this process."""
     from jax_ir_pairs.extraction import levels
 
