@@ -81,13 +81,16 @@ def configs() -> None:
 @app.command()
 def targets() -> None:
     """List what this installation can compile for, and what the rest needs."""
+    from rich.markup import escape
+
     from jax_ir_pairs.targets import TARGETS, versions
 
     table = Table("target", "installed", "by", box=None)
     for target in TARGETS.values():
         missing = target.missing()
         found = ", ".join(f"{name} {version}" for name, version in versions([target.name]).items())
-        install = f"pip install 'jax-ir-pairs[{target.platform}]', for {', '.join(missing)}"
+        install = escape(f"pip install 'jax-ir-pairs[{target.platform}]'")
+        install += f", for {', '.join(missing)}"
         table.add_row(
             target.name, "no" if missing else "yes", install if missing else found or "jaxlib"
         )

@@ -49,9 +49,11 @@ PLATFORM_OPTIONS: Mapping[Platform, Mapping[str, int]] = MappingProxyType(
 PLATFORM_ENVIRONMENT: Mapping[Platform, Mapping[str, str]] = MappingProxyType(
     {
         "cpu": MappingProxyType({}),
-        # libtpu else asks a cloud's metadata server what machine this is, and writes log files.
+        # libtpu else asks a cloud's metadata server what machine this is, writes log files, and
+        # keeps other processes from loading it, as if there were a TPU to share.
         "tpu": MappingProxyType(
             {
+                "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
                 "TPU_ACCELERATOR_TYPE": "v5litepod-1",
                 "TPU_LOG_DIR": "disabled",
                 "TPU_SKIP_MDS_QUERY": "1",
@@ -128,10 +130,13 @@ def child_environment(targets: Sequence[str] = ("cpu",)) -> dict[str, str]:
     }
 
 
-def child_command(memory_bytes: int) -> list[str]:
+def child_command(memory_bytes: int, further: Sequence[str] = ()) -> list[str]:
     """Gives the command that runs the worker with at most `memory_bytes` of its own data.
+
+    It is ready once it has found the devices of the `further` targets.
 
     `-P` keeps the working directory, where any `types.py` may lie, out of its search path unless
     the caller has it on its own.
     """
-    return [sys.executable, "-P", "-m", "jax_ir_pairs.extraction.worker", str(memory_bytes)]
+    worker = "jax_ir_pairs.extraction.worker"
+    return [sys.executable, "-P", "-m", worker, str(memory_bytes), *further]

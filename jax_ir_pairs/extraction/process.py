@@ -61,7 +61,8 @@ class ExtractionProcess:
         """Starts the child, where there is none, without waiting: it imports JAX meanwhile."""
         if self._child is None:
             limit = memory_bytes(self._limits.memory_gib, self._targets)
-            self._child = LineProcess(child_command(limit), child_environment(self._targets))
+            command = child_command(limit, self._targets[1:])
+            self._child = LineProcess(command, child_environment(self._targets))
             if self._killed:  # while it started
                 self._child.kill()
 
