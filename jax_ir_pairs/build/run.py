@@ -209,7 +209,10 @@ class Run:
 
     def _known_refusals(self, task: _Task) -> list[Refusal]:
         """Gives the refusals of the rows that stay where duplicates go; spares come after them."""
-        sidecar = read_sidecar(self.folder, task.shard) if task.duplicates else None
+        try:
+            sidecar = read_sidecar(self.folder, task.shard) if task.duplicates else None
+        except BrokenShardError:
+            return []
         return [r for r in sidecar.refused if r.seed not in task.duplicates] if sidecar else []
 
     def _sidecars(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Sidecar]]:
