@@ -13,14 +13,13 @@ import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from jax_ir_pairs.errors import UsageError
-
-Target = Literal["cpu"]
+from jax_ir_pairs.targets import TARGETS
 
 FAMILY_NEEDS: Mapping[str, tuple[str, ...]] = {"library": ("flax", "optax", "equinox")}
 """Packages that the programs of a family import, beside those of the project: an extra of its
@@ -129,7 +128,7 @@ class Config(_Model):
     seed: Annotated[int, Field(ge=0, lt=2**23, description="programs have seed · 2⁴⁰ + n")] = 0
     splits: Splits
     rows_per_shard: Annotated[int, Field(ge=1, le=100_000)]
-    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=1)] = ("cpu",)
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("cpu",)
     recipe: Recipe
     text_limits: TextLimits = TextLimits()
     limits: Limits = Limits()
@@ -141,6 +140,17 @@ class Config(_Model):
         if self.name == "data":
             raise ValueError('name "data" is reserved by the Hub')
         return self
+
+    @field_validator("targets")
+    @classmethod
+    def _known_targets(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in targets if name not in TARGETS]:
+            raise ValueError(f"unknown target {unknown[0]!r}; there are {', '.join(TARGETS)}")
+        if targets[0] != "cpu":
+            raise ValueError("the first target must be cpu, which the other levels are of")
+        if len(set(targets)) < len(targets):
+            raise ValueError("a target is named twice")
+        return targets
 
     def num_shards(self, split: str) -> int:
         """Gives the number of shards of `split`, each of at most `rows_per_shard` rows."""

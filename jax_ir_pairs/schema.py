@@ -6,10 +6,13 @@ tables in the card and the docs all read [`COLUMNS`][].
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
+
+from jax_ir_pairs.targets import further
 
 if TYPE_CHECKING:
     import datasets
@@ -38,6 +41,7 @@ class Column:
     name: str
     kind: Kind
     meaning: str
+    nullable: bool = False
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -74,21 +78,45 @@ COLUMNS: tuple[Column, ...] = (
 """The columns in the order in which they are stored."""
 
 
-def arrow_schema() -> pa.Schema:
-    """Gives the Arrow schema of a shard; columns are not nullable."""
+def columns(targets: Sequence[str] = ("cpu",)) -> tuple[Column, ...]:
+    """Gives the columns of a config's rows: two more for each target after the first."""
+    place = COLUMNS.index(next(c for c in COLUMNS if c.name == LEVELS[-1])) + 1
+    more = [
+        column
+        for target in further(targets)
+        for column in (
+            Column(
+                target.column("stablehlo"),
+                "string",
+                f"`stablehlo` as lowered for {target.name}; null where it is the same",
+                nullable=True,
+            ),
+            Column(
+                target.column("optimized_hlo"),
+                "string",
+                f"`optimized_hlo` for {target.name}; null where that compiler refuses the program",
+                nullable=True,
+            ),
+        )
+    ]
+    return (*COLUMNS[:place], *more, *COLUMNS[place:])
+
+
+def arrow_schema(targets: Sequence[str] = ("cpu",)) -> pa.Schema:
+    """Gives the Arrow schema of a shard; only columns of further targets are nullable."""
     return pa.schema(
-        [pa.field(column.name, _ARROW[column.kind], nullable=False) for column in COLUMNS]
+        [pa.field(c.name, _ARROW[c.kind], nullable=c.nullable) for c in columns(targets)]
     )
 
 
-def features() -> datasets.Features:
+def features(targets: Sequence[str] = ("cpu",)) -> datasets.Features:
     """Gives the same columns as `datasets.Features`. Imports datasets."""
     import datasets
 
-    return datasets.Features.from_arrow_schema(arrow_schema())
+    return datasets.Features.from_arrow_schema(arrow_schema(targets))
 
 
-def markdown_table() -> str:
+def markdown_table(targets: Sequence[str] = ("cpu",)) -> str:
     """Gives the columns as a Markdown table, for the card and the docs."""
-    rows = [f"| `{column.name}` | {column.kind} | {column.meaning} |" for column in COLUMNS]
+    rows = [f"| `{c.name}` | {c.kind} | {c.meaning} |" for c in columns(targets)]
     return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])

@@ -32,8 +32,9 @@ def written(folder: Path, text: str, name: str = "mine") -> Path:
 
 
 def test_the_projects_configs() -> None:
-    assert config_names() == ["hlo-100", "hlo-1k", "hlo-10k", "hlo-100k", "hlo-1m"]
-    for name, rows in zip(config_names(), [100, 1000, 10_000, 100_000, 1_000_000], strict=True):
+    assert config_names() == ["hlo-100", "hlo-1k", "targets-1k", "hlo-10k", "hlo-100k", "hlo-1m"]
+    same_mix = [name for name in config_names() if name.startswith("hlo-")]
+    for name, rows in zip(same_mix, [100, 1000, 10_000, 100_000, 1_000_000], strict=True):
         splits = load_config(name).splits
         assert (splits.train, splits.validation) == (rows, max(10, rows // 50))
         assert splits.test == splits.validation == splits.test_ops == splits.test_compositions
@@ -97,7 +98,7 @@ def test_a_file_extends_another_by_whole_keys(tmp_path: Path) -> None:
             "recipe.size.media: unknown key;",
         ),
         (("targets", "[cpu, cpu]"), "targets: "),
-        (("targets", "[gpu]"), "targets.0: \"gpu\": Input should be 'cpu'"),
+        (("targets", "[gpu]"), "targets: [\"gpu\"]: unknown target 'gpu'"),
         (("text_limits", "{hlo: 3}"), "text_limits.hlo: 3: Input should be greater than or equal "),
         (("limits", "{seconds: 0}"), "limits.seconds: 0: Input should be greater than 0"),
         (("spare_share", "2"), "spare_share: 2: Input should be less than or equal to 1"),
@@ -216,3 +217,29 @@ def test_a_family_of_an_extra_says_what_to_install(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ValueError, match=r"pip install 'jax-ir-pairs\[library\]'"):
         Recipe(families={"library": 1.0})
     Recipe(families={"library": 0.0, "expression": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("targets", "problem"),
+    [
+        (
+            "[cpu, tpu-v9]",
+            r"targets: .*unknown target 'tpu-v9'; there are cpu, tpu-v4, .*cuda-b200",
+        ),
+        ("[tpu-v5e, cpu]", "targets: .*the first target must be cpu"),
+        ("[cpu, tpu-v5e, tpu-v5e]", "targets: .*a target is named twice"),
+        ("[]", "targets: "),
+    ],
+)
+def test_targets_are_those_of_the_table(tmp_path: Path, targets: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        load_config(written(tmp_path, f"{GOOD}targets: {targets}\n"))
+
+
+def test_a_config_needs_no_package_to_be_read(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, f"{GOOD}targets: [cpu, tpu-v5e, cuda-h100]\n"))
+    assert config.targets == ("cpu", "tpu-v5e", "cuda-h100")
+    assert (
+        config.fingerprint() != load_config(tmp_path / "mine.yaml", targets=["cpu"]).fingerprint()
+    )
+    assert load_config("targets-1k").targets[0] == "cpu"

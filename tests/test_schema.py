@@ -5,7 +5,15 @@ import pyarrow as pa
 import pytest
 
 from jax_ir_pairs.config import Splits
-from jax_ir_pairs.schema import COLUMNS, LEVELS, SPLITS, arrow_schema, features, markdown_table
+from jax_ir_pairs.schema import (
+    COLUMNS,
+    LEVELS,
+    SPLITS,
+    arrow_schema,
+    columns,
+    features,
+    markdown_table,
+)
 
 
 def test_features_and_arrow_schema_agree() -> None:
@@ -47,3 +55,22 @@ def test_markdown_table_has_each_column(column: object) -> None:
     lines = [line for line in markdown_table().splitlines() if line.startswith(f"| `{name}` |")]
     assert len(lines) == 1
     assert lines[0].count("|") == 4
+
+
+TARGETS = ("cpu", "tpu-v5e", "cuda-h100")
+
+
+def test_each_further_target_adds_two_columns_after_the_levels() -> None:
+    assert columns() == columns(("cpu",)) == COLUMNS
+    names = [column.name for column in columns(TARGETS)]
+    more = [
+        *("stablehlo_tpu_v5e", "optimized_hlo_tpu_v5e"),
+        *("stablehlo_cuda_h100", "optimized_hlo_cuda_h100"),
+    ]
+    place = names.index("optimized_hlo") + 1
+    assert names[place : place + 4] == more
+    assert [name for name in names if name not in more] == [column.name for column in COLUMNS]
+    schema = arrow_schema(TARGETS)
+    assert [field.name for field in schema if field.nullable] == more
+    assert list(features(TARGETS)) == names
+    assert all(f"| `{name}` | string |" in markdown_table(TARGETS) for name in more)

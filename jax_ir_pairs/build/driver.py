@@ -20,6 +20,7 @@ from jax_ir_pairs.build.run import Run
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.extraction import ExtractionProcess
+from jax_ir_pairs.targets import require_installed
 
 
 def build(
@@ -38,11 +39,13 @@ def build(
     processes may work in one folder, and the last one to end seals it. `force` deletes what other
     builds of this name wrote and starts anew. Ctrl-C keeps the shards that are whole.
 
-    **Raises:** [`UsageError`][] for shards or workers that cannot be; [`BuildError`][] where the
+    **Raises:** [`UsageError`][] for shards or workers that cannot be, and for targets for which
+    something is not installed; [`BuildError`][] where the
     folder is another build's or cannot be written, where a shard runs out of candidates, or where
     the build cannot be sealed.
     """
     wanted = _selected(config, workers, shards, force)
+    require_installed(config.targets)
     folder = Folder(Path(out) / config.name)
     run = Run(
         config=config,
@@ -50,7 +53,7 @@ def build(
         fingerprint=build_fingerprint(config),
         workers=workers,
         emit=_one_at_a_time(on_event),
-        open_process=open_process or partial(ExtractionProcess, config.limits),
+        open_process=open_process or partial(ExtractionProcess, config.limits, config.targets),
     )
     started = time.monotonic()
     try:

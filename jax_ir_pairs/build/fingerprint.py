@@ -15,6 +15,7 @@ from jax_ir_pairs.fingerprint import code_digest
 _CODE = (
     "config.py",
     "schema.py",
+    "targets.py",
     "plan.py",
     "synthesis",
     "extraction",
@@ -73,6 +74,6 @@ def build_fingerprint(config: Config) -> BuildFingerprint:
         code=code_digest(*_CODE),
         jax=jax,
         jaxlib=jaxlib,
-        compiler_flags=compiler_flags(),
+        compiler_flags=compiler_flags(config.targets),
         pyarrow=importlib.metadata.version("pyarrow"),
     )

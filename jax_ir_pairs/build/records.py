@@ -12,11 +12,18 @@ from typing import Any, Protocol
 
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError, Reason, Rejected
-from jax_ir_pairs.extraction import Extraction, ExtractionProcess, compiler_flags, versions
+from jax_ir_pairs.extraction import (
+    Extraction,
+    ExtractionProcess,
+    TargetLevels,
+    compiler_flags,
+    versions,
+)
 from jax_ir_pairs.plan import make_plan
-from jax_ir_pairs.schema import COLUMNS, LEVELS
+from jax_ir_pairs.schema import LEVELS, columns
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.program import Program
+from jax_ir_pairs.targets import TARGETS
 
 Row = dict[str, Any]
 """A row: a value for each of the columns."""
@@ -38,6 +45,16 @@ class Rejection:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A further target that refuses the program of a row; the row has null there."""
+
+    seed: int
+    target: str
+    reason: Reason
+    detail: str
+
+
 def shard_records(
     config: Config,
     split: str,
@@ -46,12 +63,14 @@ def shard_records(
     process: Extractor | None = None,
     known: Mapping[int, Row | Rejection] = MappingProxyType({}),
     on_rejection: Callable[[Rejection], object] = lambda _: None,
+    on_refusal: Callable[[Refusal], object] = lambda _: None,
 ) -> Generator[Row, None, None]:
     """Gives the rows of a shard in order, with exactly the columns of the schema.
 
     Candidates are taken in the plan's order until the shard has its rows. A row whose jaxpr an
     earlier row of this shard has is rejected as a duplicate. Without a `process`, one is started
     and ended here. What is `known` of a seed, its row or its rejection, is not found out again.
+    The refusals of a row that was not known are told before it.
 
     **Raises:** [`BuildError`][] where the spares run out before the shard has its rows.
     """
@@ -61,7 +80,7 @@ def shard_records(
     reasons: Counter[str] = Counter()
     with ExitStack() as stack:
         if process is None:
-            process = stack.enter_context(ExtractionProcess(config.limits))
+            process = stack.enter_context(ExtractionProcess(config.limits, config.targets))
         candidate = _Candidates(config, split, shard, process)
         for index, seed in enumerate(candidates):
             if len(jaxprs) == wanted:
@@ -74,6 +93,8 @@ def shard_records(
                 on_rejection(outcome)
             else:
                 jaxprs.add(jaxpr)
+                for refusal in candidate.refusals.pop(seed, ()):
+                    on_refusal(refusal)
                 yield outcome
     if len(jaxprs) < wanted:
         counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
@@ -94,6 +115,8 @@ class _Candidates:
     def __init__(self, config: Config, split: str, shard: int, process: Extractor) -> None:
         self._config = config
         self._process = process
+        self._columns = [column.name for column in columns(config.targets)]
+        self.refusals: dict[int, list[Refusal]] = {}
         jax_version, jaxlib_version = versions()
         self._provenance = {
             "config": config.name,
@@ -101,7 +124,7 @@ class _Candidates:
             "shard": shard,
             "jax_version": jax_version,
             "jaxlib_version": jaxlib_version,
-            "compiler_flags": compiler_flags(),
+            "compiler_flags": compiler_flags(config.targets),
         }
 
     def outcome(self, index: int, seed: int) -> Row | Rejection:
@@ -113,6 +136,10 @@ class _Candidates:
                 self._check_length(level, getattr(extraction, level))
         except Rejected as rejected:
             return Rejection(seed, rejected.reason, rejected.detail)
+        further = [self._within_limits(levels) for levels in extraction.further]
+        self.refusals[seed] = [
+            Refusal(seed, levels.target, *levels.refusal) for levels in further if levels.refusal
+        ]
         values = {
             "id": program.id,
             "index": index,
@@ -121,7 +148,20 @@ class _Candidates:
             **asdict(extraction),
             **self._provenance,
         }
-        return {column.name: _plain(values[column.name]) for column in COLUMNS}
+        for levels in further:
+            target = TARGETS[levels.target]
+            values[target.column("stablehlo")] = levels.stablehlo
+            values[target.column("optimized_hlo")] = levels.optimized_hlo
+        return {name: _plain(values[name]) for name in self._columns}
+
+    def _within_limits(self, levels: TargetLevels) -> TargetLevels:
+        """Gives the levels of a target, or its refusal where one of them is too long."""
+        try:
+            self._check_length("stablehlo", levels.stablehlo or "")
+            self._check_length("optimized_hlo", levels.optimized_hlo or "")
+        except Rejected as rejected:
+            return TargetLevels.refused(levels.target, rejected.reason, rejected.detail)
+        return levels
 
     def _check_length(self, level: str, text: str) -> None:
         limit: int = getattr(self._config.text_limits, level)

@@ -25,7 +25,7 @@ from jax_ir_pairs.build.events import (
 )
 from jax_ir_pairs.build.fingerprint import BuildFingerprint
 from jax_ir_pairs.build.layout import Folder, Shard, all_shards
-from jax_ir_pairs.build.records import Extractor, Rejection, Row, shard_records
+from jax_ir_pairs.build.records import Extractor, Refusal, Rejection, Row, shard_records
 from jax_ir_pairs.build.seal import find_duplicates, make_manifest
 from jax_ir_pairs.build.shard import (
     BrokenShardError,
@@ -156,6 +156,7 @@ class Run:
         shard = task.shard
         known = self._known(task)
         rejected: list[Rejection] = []
+        refused = self._known_refusals(task)
 
         def reject(rejection: Rejection) -> None:
             rejected.append(rejection)
@@ -170,12 +171,21 @@ class Run:
                 process=process,
                 known=known,
                 on_rejection=reject,
+                on_refusal=refused.append,
             ):
                 yield row
                 if not task.duplicates:
                     self.emit(RowDone(shard))
 
-        write_shard(self.folder, shard, self.fingerprint, rows(), rejected)
+        write_shard(
+            self.folder,
+            shard,
+            self.fingerprint,
+            rows(),
+            rejected,
+            targets=self.config.targets,
+            refused=refused,
+        )
         self.whole.add(shard)
         self.emit(ShardDone(shard))
 
@@ -196,6 +206,14 @@ class Run:
         for seed in task.duplicates:
             known[seed] = Rejection(seed, "duplicate", "another shard has the same jaxpr")
         return known
+
+    def _known_refusals(self, task: _Task) -> list[Refusal]:
+        """Gives the refusals of the rows that stay where duplicates go; spares come after them."""
+        try:
+            sidecar = read_sidecar(self.folder, task.shard) if task.duplicates else None
+        except BrokenShardError:
+            return []
+        return [r for r in sidecar.refused if r.seed not in task.duplicates] if sidecar else []
 
     def _sidecars(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Sidecar]]:
         """Gives the sidecars one by one, since those of a million rows fill the memory."""

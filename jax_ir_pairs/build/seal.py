@@ -52,6 +52,7 @@ def make_manifest(
     }
     rejections: Counter[str] = Counter()
     incidents = []
+    refusals: dict[str, Counter[str]] = {}
     hashes = {level: array("Q") for level in LEVELS}
     structures: dict[str, set[int]] = {split: set() for split in splits}
     for shard, sidecar in sidecars:
@@ -68,6 +69,8 @@ def make_manifest(
             }
         )
         rejections += sidecar.rejections
+        for target, reasons in sidecar.target_refusals.items():
+            refusals.setdefault(target, Counter()).update(reasons)
         incidents += [
             {"split": shard.split, "shard": shard.number, **asdict(r)} for r in sidecar.incidents
         ]
@@ -93,12 +96,20 @@ def make_manifest(
         "splits": splits,
         "rejections": dict(sorted(rejections.items())),
         "incidents": incidents,
+        **_target_refusals(config, refusals),
         "levels": {level: {"unique": len(set(hashes[level])), "total": rows} for level in LEVELS},
         "structures": {
             **{split: len(structures[split]) for split in splits},
             "in_more_than_one_split": in_two_splits,
         },
     }
+
+
+def _target_refusals(config: Config, refusals: dict[str, Counter[str]]) -> dict[str, Any]:
+    """Gives how many rows each further target refuses, by reason, where there are such targets."""
+    further = config.targets[1:]
+    by_target = {name: dict(sorted(refusals.get(name, {}).items())) for name in further}
+    return {"target_refusals": by_target} if further else {}
 
 
 def check_rejections(config: Config, rows: int, rejections: Counter[str]) -> None:

@@ -10,10 +10,10 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from jax_ir_pairs.atomic import replace_text, replacing
 from jax_ir_pairs.build.fingerprint import BuildFingerprint
 from jax_ir_pairs.build.layout import Folder, Shard
-from jax_ir_pairs.build.records import Rejection, Row, text_hash
+from jax_ir_pairs.build.records import Refusal, Rejection, Row, text_hash
 from jax_ir_pairs.errors import INCIDENT_REASONS
 from jax_ir_pairs.schema import LEVELS, arrow_schema
 
@@ -31,6 +31,9 @@ ROWS_PER_GROUP = 100
 ZSTD_LEVEL = 12
 """A quarter smaller than level 3 for 2 ms a row, under 1 % of what compiling a row costs:
 `benchmarks/files.py`, docs/hub.md."""
+
+
+Outcome = TypeVar("Outcome", Rejection, Refusal)
 
 
 class BrokenShardError(Exception):
@@ -62,6 +65,16 @@ class Sidecar:
     rejected: tuple[Rejection, ...]
     """In the plan's order; the detail is kept for incidents only."""
     rows: tuple[RowDigest, ...]
+    refused: tuple[Refusal, ...] = ()
+    """Of the rows, in the plan's order; the detail is kept for what depends on the machine."""
+
+    @property
+    def target_refusals(self) -> dict[str, Counter[str]]:
+        """Refusals by target and reason."""
+        counts: dict[str, Counter[str]] = {}
+        for refusal in self.refused:
+            counts.setdefault(refusal.target, Counter())[refusal.reason] += 1
+        return counts
 
     @property
     def rejections(self) -> Counter[str]:
@@ -77,6 +90,13 @@ class Sidecar:
         """Gives the sidecar as JSON, a line for each row."""
         content = asdict(self)
         rows = ",\n  ".join(json.dumps(row) for row in content.pop("rows"))
+        if content["refused"]:
+            content["target_refusals"] = {
+                target: dict(sorted(counts.items()))
+                for target, counts in sorted(self.target_refusals.items())
+            }
+        else:
+            del content["refused"]
         content |= {"num_rows": len(self.rows), "rejections": dict(sorted(self.rejections.items()))}
         lines = ",\n ".join(f'"{key}": {json.dumps(value)}' for key, value in content.items())
         return f'{{\n {lines},\n "rows": [\n  {rows}\n ]\n}}\n'
@@ -89,6 +109,7 @@ class Sidecar:
             content["build"] = BuildFingerprint(**content["build"])
             content["rejected"] = tuple(Rejection(**item) for item in content["rejected"])
             content["rows"] = tuple(RowDigest(**item) for item in content["rows"])
+            content["refused"] = tuple(Refusal(**item) for item in content.get("refused", ()))
             return cls(**{field.name: content[field.name] for field in fields(cls)})
         except (ValueError, KeyError, TypeError):
             raise BrokenShardError("its sidecar cannot be read") from None
@@ -100,13 +121,17 @@ def write_shard(
     build: BuildFingerprint,
     rows: Iterable[Row],
     rejected: list[Rejection],
+    *,
+    targets: Sequence[str] = ("cpu",),
+    refused: Sequence[Refusal] = (),
 ) -> None:
     """Writes both files of a shard, each put in place only once it is whole.
 
-    `rejected` is read after the last row: whoever makes the rows appends to it meanwhile.
+    `rejected` and `refused` are read after the last row: whoever makes the rows appends to them
+    meanwhile.
     """
     path = folder.parquet(shard)
-    schema = arrow_schema()
+    schema = arrow_schema(targets)
     digests: list[RowDigest] = []
     stream = iter(rows)
     with replacing(path) as temporary:
@@ -132,6 +157,7 @@ def write_shard(
         num_bytes=num_bytes,
         sha256=checksum,
         rejected=tuple(map(_without_chatter, rejected)),
+        refused=tuple(map(_without_chatter, refused)),
         rows=tuple(digests),
     )
     replace_text(folder.sidecar(shard), sidecar.to_json())
@@ -151,11 +177,9 @@ def _digest(row: Row) -> RowDigest:
     )
 
 
-def _without_chatter(rejection: Rejection) -> Rejection:
+def _without_chatter(outcome: Outcome) -> Outcome:
     """Drops the details of what can be found out again on any machine."""
-    if rejection.reason in INCIDENT_REASONS:
-        return rejection
-    return Rejection(rejection.seed, rejection.reason, "")
+    return outcome if outcome.reason in INCIDENT_REASONS else replace(outcome, detail="")
 
 
 def read_sidecar(folder: Folder, shard: Shard) -> Sidecar | None:

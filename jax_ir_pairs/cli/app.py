@@ -79,6 +79,25 @@ def configs() -> None:
         console.print(f"\nFamilies and their weights in {', '.join(names)}:\n  {mix}")
 
 
+@app.command()
+def targets() -> None:
+    """List what this installation can compile for, and what the rest needs."""
+    from rich.markup import escape
+
+    from jax_ir_pairs.targets import TARGETS, versions
+
+    table = Table("target", "installed", "by", box=None)
+    for target in TARGETS.values():
+        missing = target.missing()
+        found = ", ".join(f"{name} {version}" for name, version in versions([target.name]).items())
+        install = escape(f"pip install 'jax-ir-pairs[{target.platform}]'")
+        install += f", for {', '.join(missing)}"
+        table.add_row(
+            target.name, "no" if missing else "yes", install if missing else found or "jaxlib"
+        )
+    Console().print(table, soft_wrap=True)
+
+
 def _parse_shards(text: str) -> range:
     first, colon, end = text.partition(":")
     if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):

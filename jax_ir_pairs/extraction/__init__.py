@@ -1,11 +1,11 @@
 """Program -> levels: the only part that traces, lowers or compiles, in a child process.
 
-`levels`, `text`, `hlo_module`, `counting` and `worker` run in the child and import JAX; what this
-table of contents names does not.
+`levels`, `text`, `hlo_module`, `counting`, `targets` and `worker` run in the child and import JAX;
+what this table of contents names does not.
 """
 
 from jax_ir_pairs.extraction.environment import compiler_flags, versions
 from jax_ir_pairs.extraction.process import ExtractionProcess
-from jax_ir_pairs.extraction.result import Extraction
+from jax_ir_pairs.extraction.result import Extraction, TargetLevels
 
-__all__ = ["Extraction", "ExtractionProcess", "compiler_flags", "versions"]
+__all__ = ["Extraction", "ExtractionProcess", "TargetLevels", "compiler_flags", "versions"]

@@ -6,11 +6,13 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import jax_ir_pairs
+from jax_ir_pairs import targets as target_table
+from jax_ir_pairs.targets import TARGETS, Platform
 
 # Both only spare work after the last HLO pass: the optimized text is the same without them.
 COMPILER_OPTIONS: Mapping[str, int] = MappingProxyType(
@@ -34,6 +36,39 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 """The variables that can decide a byte of a row."""
 
+PLATFORM_OPTIONS: Mapping[Platform, Mapping[str, int]] = MappingProxyType(
+    {
+        "cpu": COMPILER_OPTIONS,
+        "tpu": MappingProxyType({}),
+        # Autotuning measures on the device; without one it takes defaults, and so it does here.
+        "cuda": MappingProxyType({"xla_gpu_autotune_level": 0}),
+    }
+)
+"""XLA's options for each compilation, by platform."""
+
+PLATFORM_ENVIRONMENT: Mapping[Platform, Mapping[str, str]] = MappingProxyType(
+    {
+        "cpu": MappingProxyType({}),
+        # libtpu else asks a cloud's metadata server what machine this is, writes log files, and
+        # keeps other processes from loading it, as if there were a TPU to share.
+        "tpu": MappingProxyType(
+            {
+                "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+                "TPU_ACCELERATOR_TYPE": "v5litepod-1",
+                "TPU_LOG_DIR": "disabled",
+                "TPU_SKIP_MDS_QUERY": "1",
+                "TPU_STDERR_LOG_LEVEL": "3",
+                "TPU_WORKER_HOSTNAMES": "localhost",
+                "TPU_WORKER_ID": "0",
+            }
+        ),
+        "cuda": MappingProxyType({}),
+    }
+)
+"""The variables that a platform needs beside those of every extraction."""
+
+_MEMORY_GIB: Mapping[Platform, float] = MappingProxyType({"cpu": 0.0, "tpu": 4.0, "cuda": 4.0})
+
 # These decide no byte: they find packages and shared libraries, and keep stderr to errors.
 _PASSED_ON = (
     "DYLD_FALLBACK_LIBRARY_PATH",
@@ -46,10 +81,30 @@ _PASSED_ON = (
 _QUIET = {"PYTHONNOUSERSITE": "1", "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
-def compiler_flags() -> str:
-    """Gives what pins the compiler, as JSON: the compiler options and the environment."""
-    flags = {"compiler_options": dict(COMPILER_OPTIONS), "environment": dict(ENVIRONMENT)}
+def compiler_flags(targets: Sequence[str] = ("cpu",)) -> str:
+    """Gives what pins the compiler, as JSON: the compiler options and the environment.
+
+    With `targets` beside the first, also what pins theirs: options by target, versions by package.
+    """
+    flags: dict[str, object] = {
+        "compiler_options": dict(COMPILER_OPTIONS),
+        "environment": {**ENVIRONMENT, **_platform_environment(targets)},
+    }
+    if names := targets[1:]:
+        flags["targets"] = {name: dict(PLATFORM_OPTIONS[TARGETS[name].platform]) for name in names}
+        flags["packages"] = target_table.versions(names)
     return json.dumps(flags, sort_keys=True)
+
+
+def _platform_environment(targets: Sequence[str]) -> dict[str, str]:
+    platforms = sorted({TARGETS[name].platform for name in targets})
+    return {k: v for platform in platforms for k, v in PLATFORM_ENVIRONMENT[platform].items()}
+
+
+def memory_bytes(memory_gib: float, targets: Sequence[str]) -> int:
+    """Gives the limit on a worker's data, with what the targets' compilers need on top."""
+    platforms = {TARGETS[name].platform for name in targets}
+    return int((memory_gib + sum(_MEMORY_GIB[platform] for platform in platforms)) * 2**30)
 
 
 def versions() -> tuple[str, str]:
@@ -57,8 +112,8 @@ def versions() -> tuple[str, str]:
     return importlib.metadata.version("jax"), importlib.metadata.version("jaxlib")
 
 
-def child_environment() -> dict[str, str]:
-    """Gives the whole environment of the child.
+def child_environment(targets: Sequence[str] = ("cpu",)) -> dict[str, str]:
+    """Gives the whole environment of the child that compiles for `targets`.
 
     Nothing else of the caller's leaks in. The child finds the packages that the caller finds,
     this one included even where it is not installed.
@@ -66,13 +121,22 @@ def child_environment() -> dict[str, str]:
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     own_folder = str(Path(jax_ir_pairs.__file__).parent.parent)
     folders = dict.fromkeys(str(Path(entry).absolute()) for entry in [*sys.path, own_folder])
-    return {**passed_on, **_QUIET, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(folders)}
+    return {
+        **passed_on,
+        **_QUIET,
+        **ENVIRONMENT,
+        **_platform_environment(targets),
+        "PYTHONPATH": os.pathsep.join(folders),
+    }
 
 
-def child_command(memory_bytes: int) -> list[str]:
+def child_command(memory_bytes: int, further: Sequence[str] = ()) -> list[str]:
     """Gives the command that runs the worker with at most `memory_bytes` of its own data.
+
+    It is ready once it has found the devices of the `further` targets.
 
     `-P` keeps the working directory, where any `types.py` may lie, out of its search path unless
     the caller has it on its own.
     """
-    return [sys.executable, "-P", "-m", "jax_ir_pairs.extraction.worker", str(memory_bytes)]
+    worker = "jax_ir_pairs.extraction.worker"
+    return [sys.executable, "-P", "-m", worker, str(memory_bytes), *further]

@@ -8,8 +8,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from jax_ir_pairs.errors import Reason, Rejected
 from jax_ir_pairs.extraction import hlo_module
 from jax_ir_pairs.extraction.counting import all_jaxprs, num_stablehlo_ops
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
-from jax_ir_pairs.extraction.result import Extraction
+from jax_ir_pairs.extraction.result import Extraction, TargetLevels
+from jax_ir_pairs.extraction.targets.compilation import Compilation
 from jax_ir_pairs.extraction.text import with_one_newline, with_plain_scalars, without_machine
 
 STAGES = ("trace", "lower", "texts", "compile", "analysis")
@@ -33,9 +35,16 @@ _KINDS = {"bf": "bfloat", "c": "complex", "f": "float", "i": "int", "u": "uint"}
 
 
 def extract(
-    python: str, entry_point: str, inputs: str, lap: Callable[[str], None] = lambda stage: None
+    python: str,
+    entry_point: str,
+    inputs: str,
+    targets: Sequence[str] = (),
+    lap: Callable[[str], None] = lambda stage: None,
 ) -> Extraction:
-    """Gives the levels of a program; `lap` is called with each of `STAGES` as it ends.
+    """Gives the levels of a program, and those of further `targets` from the same trace.
+
+    `lap` is called with each of `STAGES`, and then with each target, as it ends. A target that
+    refuses the program says why in its levels.
 
     **Raises:** [`Rejected`][]: `trace-error`, `compiler-error` or `out-of-memory`.
     """
@@ -78,7 +87,31 @@ def extract(
             peak_memory_bytes=_peak_memory_bytes(compiled),
         )
         lap("analysis")
-    return extraction
+    del compiled, optimized, hlo, lowered
+
+    def trace_again() -> Any:
+        jax.config.update("jax_enable_x64", False)
+        return load(python, entry_point).trace(*abstract_arguments(inputs))
+
+    further = []
+    for target in targets:
+        jax.clear_caches()
+        compilation = Compilation(target, extraction.num_devices, traced, trace_again)
+        further.append(_target_levels(compilation, extraction.stablehlo))
+        lap(target)
+    return replace(extraction, further=tuple(further))
+
+
+def _target_levels(compilation: Compilation, own_stablehlo: str) -> TargetLevels:
+    target = compilation.target
+    try:
+        with _rejecting("trace-error"):
+            lowered = compilation.lowered()
+        with _rejecting("compiler-error"), _on_one_core():
+            stablehlo, optimized_hlo = compilation.texts(lowered)
+    except Rejected as rejected:
+        return TargetLevels.refused(target, rejected.reason, rejected.detail)
+    return TargetLevels(target, None if stablehlo == own_stablehlo else stablehlo, optimized_hlo)
 
 
 def load(python: str, entry_point: str) -> jax.stages.Wrapped:

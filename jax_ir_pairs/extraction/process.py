@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from jax_ir_pairs.errors import BuildError, Reason, Rejected
-from jax_ir_pairs.extraction.environment import child_command, child_environment
+from jax_ir_pairs.errors import INCIDENT_REASONS, BuildError, Reason, Rejected
+from jax_ir_pairs.extraction.environment import child_command, child_environment, memory_bytes
 from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
-from jax_ir_pairs.extraction.result import Extraction
+from jax_ir_pairs.extraction.result import Extraction, TargetLevels
 from jax_ir_pairs.extraction.text import without_machine
+from jax_ir_pairs.targets import require_installed
 
 if TYPE_CHECKING:
     from jax_ir_pairs.config import Limits
@@ -29,11 +31,15 @@ class ExtractionProcess:
 
     The child is started by the first program, or ahead of it by `start`, and again after every
     `limits.programs_per_process` programs. A context manager, which kills the child at its end.
-    Not for use by several threads at once, but for `kill`; each may have one of its own.
+    Each target after the first adds to the extraction, and the time of a program to its limit; one
+    on which the child dies or hangs is one that refuses the program. Not for use by several
+    threads at once, but for `kill`; each may have one of its own.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, targets: Sequence[str] = ("cpu",)) -> None:
+        require_installed(targets)
         self._limits = limits
+        self._targets = tuple(targets)
         self._child: LineProcess | None = None
         self._ready = False
         self._killed = False
@@ -54,8 +60,9 @@ class ExtractionProcess:
     def start(self) -> None:
         """Starts the child, where there is none, without waiting: it imports JAX meanwhile."""
         if self._child is None:
-            command = child_command(int(self._limits.memory_gib * 2**30))
-            self._child = LineProcess(command, child_environment())
+            limit = memory_bytes(self._limits.memory_gib, self._targets)
+            command = child_command(limit, self._targets[1:])
+            self._child = LineProcess(command, child_environment(self._targets))
             if self._killed:  # while it started
                 self._child.kill()
 
@@ -65,10 +72,29 @@ class ExtractionProcess:
         **Raises:** [`Rejected`][] for what the program does, and [`BuildError`][] where no child
         can be started.
         """
+        further = self._targets[1:]
+        try:
+            return self._extract(program, further)
+        except Rejected as rejected:
+            if not further or self._killed or rejected.reason not in INCIDENT_REASONS:
+                raise
+        # Which of the targets it was is known once each has been asked for alone.
+        extraction = self._extract(program, ())
+        alone = tuple(self._of_target(program, target) for target in further)
+        return replace(extraction, further=alone)
+
+    def _of_target(self, program: Program, target: str) -> TargetLevels:
+        try:
+            [levels] = self._extract(program, (target,)).further
+        except Rejected as rejected:
+            return TargetLevels.refused(target, rejected.reason, rejected.detail)
+        return levels
+
+    def _extract(self, program: Program, further: tuple[str, ...]) -> Extraction:
         if self._answered >= self._limits.programs_per_process:
             self.close()
         try:
-            reply = self._ask(self._ready_child(), program)
+            reply = self._ask(self._ready_child(), program, further)
         except BaseException:  # KeyboardInterrupt too: an answer half read is of no use
             self.close()
             raise
@@ -80,7 +106,12 @@ class ExtractionProcess:
                 self.close()
             raise Rejected(*rejected)
         fields = reply["extraction"]
-        return Extraction(**{**fields, "primitives": tuple(fields["primitives"])})
+        levels = tuple(
+            TargetLevels(**{**item, "refusal": tuple(item["refusal"]) if item["refusal"] else None})
+            for item in fields["further"]
+        )
+        primitives = tuple(fields["primitives"])
+        return Extraction(**{**fields, "primitives": primitives, "further": levels})
 
     def close(self) -> None:
         """Kills the child, if there is one. The next program gets a fresh one."""
@@ -118,13 +149,16 @@ class ExtractionProcess:
             self._ready = True
         return self._child
 
-    def _ask(self, child: LineProcess, program: Program) -> dict[str, Any]:
+    def _ask(
+        self, child: LineProcess, program: Program, further: tuple[str, ...]
+    ) -> dict[str, Any]:
         request = {
             "python": program.python,
             "entry_point": program.entry_point,
             "inputs": program.inputs,
+            "targets": further,
         }
-        seconds = self._limits.seconds
+        seconds = self._limits.seconds * (1 + len(further))
         try:
             child.write(json.dumps(request).encode() + b"\n")
             reply: dict[str, Any] = json.loads(child.read(seconds))

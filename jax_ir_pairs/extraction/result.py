@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
+
+from jax_ir_pairs.errors import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLevels:
+    """What a further target makes of a program, or why it refuses it."""
+
+    target: str
+    stablehlo: str | None = None
+    """Nothing where it is the program's own StableHLO, or where nothing could be lowered."""
+    optimized_hlo: str | None = None
+    """Nothing where the target refuses the program."""
+    refusal: tuple[Reason, str] | None = None
+
+    @classmethod
+    def refused(cls, target: str, reason: Reason, detail: str) -> Self:
+        """Gives the levels of a target that refuses the program."""
+        return cls(target, refusal=(reason, detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +47,5 @@ class Extraction:
     bytes_accessed: float
     transcendentals: float
     peak_memory_bytes: int
+    further: tuple[TargetLevels, ...] = ()
+    """The targets after the first, in the order in which they were asked for."""

@@ -16,14 +16,18 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from jax_ir_pairs.errors import Rejected
 
 
-def main(memory_bytes: int) -> None:
-    """Answers requests until stdin ends, with at most `memory_bytes` of data of its own."""
+def main(memory_bytes: int, targets: Sequence[str] = ()) -> None:
+    """Answers requests until stdin ends, with at most `memory_bytes` of data of its own.
+
+    That `targets` cannot be compiled for, as with a broken libtpu, ends it before it is ready.
+    """
     requests, replies = _claim_pipes()
     _limit(memory_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -34,12 +38,17 @@ def main(memory_bytes: int) -> None:
     import jax
 
     jax.devices()
+    if targets:
+        from jax_ir_pairs.extraction.targets import topology
+
+        for target in targets:
+            topology.devices(target, 1)
     _send(replies, {"ready": True})
     while True:
         _send(replies, answer(json.loads(waiting.get())))
 
 
-def answer(request: dict[str, str]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Gives the reply to one request: `extraction` or `rejected`, and figures of this process."""
     from jax_ir_pairs.extraction import levels
 
@@ -95,4 +104,4 @@ def _peak_memory_bytes() -> int:
 
 
 if __name__ == "__main__":
-    main(memory_bytes=int(sys.argv[1]))
+    main(memory_bytes=int(sys.argv[1]), targets=sys.argv[2:])

@@ -89,7 +89,7 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(
             description=self.config.resolved().description,
-            features=features(),
+            features=features(self.config.resolved().targets),
             license="apache-2.0",
         )
 
@@ -112,7 +112,7 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
         self, split: str, shards: list[int]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         config = self.config.resolved()
-        with self._processes.lend(config.limits) as process:
+        with self._processes.lend(config.limits, config.targets) as process:
             for shard in shards:
                 for row in shard_records(config, split, shard, process=process):
                     yield f"{shard}/{row['index']}", row

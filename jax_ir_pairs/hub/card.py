@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 from bisect import bisect_right
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import jax_ir_pairs
 from jax_ir_pairs.atomic import replace_text
 from jax_ir_pairs.config import Config, load_config, resource_folder
 from jax_ir_pairs.errors import BuildError, UsageError
-from jax_ir_pairs.schema import COLUMNS, LEVELS, SPLITS, markdown_table
+from jax_ir_pairs.schema import LEVELS, SPLITS, columns, markdown_table
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS
+from jax_ir_pairs.targets import TARGETS
 
 Manifest = dict[str, Any]
 
@@ -57,7 +59,7 @@ def write_card(out: Path) -> Path:
         template_path=str(resource_folder("dataset_card_template") / "README.md"),
         manifests=manifests,
         commands=[_command(Config.model_validate_json(json.dumps(m["config"]))) for m in manifests],
-        columns=markdown_table(),
+        columns=markdown_table(_all_targets(manifests)),
         levels=LEVELS,
         version=jax_ir_pairs.__version__,
         max_elements=MAX_ELEMENTS,
@@ -106,7 +108,14 @@ def _data_files(manifest: Manifest, default: Manifest) -> dict[str, Any]:
     return {"config_name": name, "data_files": files, **mark}
 
 
+def _all_targets(manifests: Iterable[Manifest]) -> tuple[str, ...]:
+    """Gives every target that one of the builds compiles for, in the table's order."""
+    used = {target for manifest in manifests for target in manifest["config"]["targets"]}
+    return tuple(name for name in TARGETS if name in used)
+
+
 def _dataset_info(manifest: Manifest) -> dict[str, Any]:
+    targets = manifest["config"]["targets"]
     splits = [
         {
             "name": split,
@@ -117,7 +126,7 @@ def _dataset_info(manifest: Manifest) -> dict[str, Any]:
     ]
     return {
         "config_name": manifest["config"]["name"],
-        "features": [_feature(column.name, column.kind) for column in COLUMNS],
+        "features": [_feature(column.name, column.kind) for column in columns(targets)],
         "splits": splits,
         "download_size": manifest["bytes"],
         "dataset_size": sum(split["num_bytes"] for split in splits),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from jax_ir_pairs.config import Limits
@@ -29,10 +29,15 @@ class ExtractionProcesses:
         return ExtractionProcesses, ()
 
     @contextmanager
-    def lend(self, limits: Limits) -> Iterator[ExtractionProcess]:
-        """Gives a process to one user at a time; it ends here where that user stops early."""
+    def lend(
+        self, limits: Limits, targets: Sequence[str] = ("cpu",)
+    ) -> Iterator[ExtractionProcess]:
+        """Gives a process to one user at a time; it ends here where that user stops early.
+
+        All users of this object ask for the same limits and targets.
+        """
         idle = self._idle[os.getpid()]
-        process = idle.pop() if idle else ExtractionProcess(limits)
+        process = idle.pop() if idle else ExtractionProcess(limits, targets)
         process.start()  # imports JAX while the borrower gets its plan
         try:
             yield process

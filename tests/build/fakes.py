@@ -15,7 +15,7 @@ from jax_ir_pairs import plan
 from jax_ir_pairs.build import records
 from jax_ir_pairs.config import Config, Recipe, Splits
 from jax_ir_pairs.errors import Rejected
-from jax_ir_pairs.extraction import Extraction
+from jax_ir_pairs.extraction import Extraction, TargetLevels
 from jax_ir_pairs.synthesis.graph import Function
 from jax_ir_pairs.synthesis.program import Program
 
@@ -86,12 +86,17 @@ def nothing_rejected(program: Program) -> None:
     pass
 
 
+def no_further_target(program: Program) -> tuple[TargetLevels, ...]:
+    return ()
+
+
 @dataclass
 class FakeProcess:
     """`jaxpr` tells two jaxprs apart; `check` may raise; the rest counts what was done."""
 
     jaxpr: Callable[[Program], int] = distinct
     check: Callable[[Program], None] = nothing_rejected
+    further: Callable[[Program], tuple[TargetLevels, ...]] = no_further_target
     extracted: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
@@ -116,6 +121,7 @@ class FakeProcess:
             bytes_accessed=48.0,
             transcendentals=12.0,
             peak_memory_bytes=96,
+            further=self.further(program),
         )
 
     def close(self) -> None:

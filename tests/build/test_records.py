@@ -56,9 +56,9 @@ def test_a_process_of_its_own_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Own] = []
 
     class Own(FakeProcess):
-        def __init__(self, limits: Limits) -> None:
+        def __init__(self, limits: Limits, targets: tuple[str, ...]) -> None:
             super().__init__()
-            assert limits == CONFIG.limits
+            assert (limits, targets) == (CONFIG.limits, ("cpu",))
             opened.append(self)
 
         def __enter__(self) -> Own:

@@ -105,10 +105,11 @@ def test_a_build_killed_while_sealing_resumes_to_the_same_bytes(
 def test_structures_in_two_splits_are_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def confused(folder: Any, shard: Any, build: Any, rows: Any, rejected: Any) -> None:
-        write_shard(
-            folder, shard, build, ({**row, "structure_hash": "0" * 16} for row in rows), rejected
-        )
+    def confused(
+        folder: Any, shard: Any, build: Any, rows: Any, rejected: Any, **targets: Any
+    ) -> None:
+        same = ({**row, "structure_hash": "0" * 16} for row in rows)
+        write_shard(folder, shard, build, same, rejected, **targets)
 
     monkeypatch.setattr(run, "write_shard", confused)
     with pytest.raises(BuildError, match="structures are in more than one split"):

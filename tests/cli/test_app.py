@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from jax_ir_pairs.targets import TARGETS
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -38,6 +40,24 @@ def test_configs_are_listed() -> None:
         "hlo-100k",
         "hlo-1m",
     ]
+
+
+def test_targets_are_listed_with_what_they_need() -> None:
+    lines = run("targets").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(TARGETS)
+    for line, target in zip(lines[1:], TARGETS.values(), strict=True):
+        if target.missing():
+            assert line.split()[1] == "no"
+            assert f"pip install 'jax-ir-pairs[{target.platform}]'" in line
+        else:
+            assert line.split()[1] == "yes"
+
+
+@pytest.mark.skipif(not TARGETS["cuda-h100"].missing(), reason="the extra cuda is installed")
+def test_a_target_that_is_not_installed_stops_the_build_before_it_starts(tmp_path: Path) -> None:
+    done = run("build", "targets-1k", "--out", tmp_path, code=2)
+    assert "pip install 'jax-ir-pairs[" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""A traced program, lowered and compiled for one target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from jax_ir_pairs.extraction import hlo_module
+from jax_ir_pairs.extraction.environment import PLATFORM_OPTIONS
+from jax_ir_pairs.extraction.targets.parallel import running_on
+from jax_ir_pairs.extraction.targets.topology import devices
+from jax_ir_pairs.extraction.text import with_one_newline
+from jax_ir_pairs.targets import TARGETS
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What a target's lowering and compiler give; nothing is done before it is asked for."""
+
+    target: str
+    num_devices: int
+    traced: Any
+    """The trace that the levels are from."""
+    trace_again: Callable[[], Any]
+    """Runs the source and traces it once more, for the devices that it then finds."""
+
+    def lowered(self) -> jax.stages.Lowered:
+        """Gives the program as it is lowered for the target's devices.
+
+        A program of one device is lowered from the trace that is there: where it runs is no part
+        of it, but comes from the default device, as it does for who has such a device. A mesh is
+        part of a trace, so a program of several devices is traced on those of the target.
+        """
+        found = devices(self.target, self.num_devices)[: self.num_devices]
+        traced = self.traced
+        if self.num_devices > 1:
+            with running_on(found):
+                traced = self.trace_again()
+        platform = TARGETS[self.target].platform
+        with jax.default_device(found[0]):
+            lowered: jax.stages.Lowered = traced.lower(lowering_platforms=(platform,))
+        return lowered
+
+    def texts(self, lowered: jax.stages.Lowered) -> tuple[str, str]:
+        """Gives the StableHLO and the optimized HLO of `lowered`."""
+        stablehlo = with_one_newline(lowered.as_text())
+        options = PLATFORM_OPTIONS[TARGETS[self.target].platform]
+        compiled = lowered.compile(compiler_options=dict(options))
+        return stablehlo, hlo_module.optimized_text(hlo_module.optimized_module(compiled))

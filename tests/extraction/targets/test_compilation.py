@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+import jaxlib._hlo as _hlo
+import pytest
+
+from jax_ir_pairs.config import Limits
+from jax_ir_pairs.extraction import Extraction, ExtractionProcess, TargetLevels
+from jax_ir_pairs.targets import TARGETS
+from tests.extraction.hand_written import PROGRAMS, program
+
+LIMITS = Limits(seconds=120.0)
+NAMES = ["simple", "softmax", "scan", "grad", "indexing"]
+ASKED = ("tpu-v5e", "tpu-v6e", "cuda-h100", "cuda-b200")
+
+PARALLEL = program(
+    "mesh = jax.make_mesh((4,), ('x',), axis_types=(jax.sharding.AxisType.Auto,))\n\n\n"
+    "@partial(jax.shard_map, mesh=mesh, in_specs=jax.P('x'), out_specs=jax.P())\n"
+    "def f(x):\n    return lax.psum(x * 2, 'x')",
+    "f32[8,4]",
+)
+REPLICATED = program(
+    "@partial(jax.pmap, axis_name='i')\n"
+    "def f(x):\n    return x / lax.psum(x, 'i') + lax.axis_index('i')",
+    "f32[2,16]",
+)
+
+
+def installed(*targets: str) -> None:
+    """Skips the test unless all of `targets` can be compiled for."""
+    if missing := {lack for name in targets for lack in TARGETS[name].missing()}:
+        pytest.skip(f"needs {', '.join(sorted(missing))}")
+
+
+def by_target(extraction: Extraction) -> dict[str, TargetLevels]:
+    return {levels.target: levels for levels in extraction.further}
+
+
+def extractions(targets: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, TargetLevels]]:
+    with ExtractionProcess(LIMITS, ("cpu", *targets)) as process:
+        return {name: by_target(process.extract(PROGRAMS[name])) for name in names}
+
+
+@pytest.mark.slow
+def test_neither_the_order_nor_the_process_changes_a_byte() -> None:
+    installed(*ASKED)
+    first = extractions(ASKED, NAMES)
+    stream = random.Random(1)
+    again = extractions(stream.sample(ASKED, 4), stream.sample(NAMES, len(NAMES)))
+    assert {name: again[name] for name in NAMES} == first
+    for target in ASKED:
+        assert extractions([target], ["grad"])["grad"] == {target: first["grad"][target]}
+
+
+@pytest.mark.parametrize("target", list(TARGETS)[1:])
+def test_texts_are_canonical_and_parse(target: str) -> None:
+    installed(target)
+    with ExtractionProcess(LIMITS, ("cpu", target)) as process:
+        extraction = process.extract(PROGRAMS["softmax"])
+    [levels] = extraction.further
+    assert levels.refusal is None
+    text = levels.optimized_hlo
+    assert text is not None
+    assert text != extraction.optimized_hlo
+    assert text.startswith("HloModule jit_f")
+    assert text.endswith("}\n")
+    assert not text.endswith("\n\n")
+    assert not re.search(r"metadata=|stack_frame_id|FileNames|\.py|/tmp|/home|0x[0-9a-f]{6}", text)
+    assert _hlo.hlo_module_from_text(text)
+
+
+@pytest.mark.parametrize("target", ["tpu-v5e", "tpu-v7x", "cuda-h100"])
+def test_parallel_programs_compile_for_as_many_devices_as_they_use(target: str) -> None:
+    installed(target)
+    with ExtractionProcess(LIMITS, ("cpu", target)) as process:
+        for parallel, number in ((PARALLEL, 4), (REPLICATED, 2)):
+            extraction = process.extract(parallel)
+            assert extraction.num_devices == number
+            [levels] = extraction.further
+            assert levels.refusal is None
+            text = levels.optimized_hlo
+            assert text is not None
+            assert "all-reduce" in text
+            assert f"num_partitions={number}" in text or f"replica_count={number}" in text
+
+
+@pytest.mark.parametrize("target", ["tpu-v5e", "cuda-h100"])
+def test_what_a_target_cannot_lower_keeps_the_rest(target: str) -> None:
+    installed(target)
+    hessenberg = program("def f(x):\n    return lax.linalg.hessenberg(x)[0]", "f32[4,4]")
+    with ExtractionProcess(LIMITS, ("cpu", target)) as process:
+        extraction = process.extract(hessenberg)
+        assert process.extract(PROGRAMS["simple"]).further[0].refusal is None
+    [levels] = extraction.further
+    assert (levels.stablehlo, levels.optimized_hlo) == (None, None)
+    assert levels.refusal is not None
+    assert levels.refusal[0] == "trace-error"
+    assert "hessenberg" in levels.refusal[1]
+    assert "lapack" in extraction.optimized_hlo
+
+
+def test_a_target_lowers_otherwise_only_where_it_must() -> None:
+    installed("tpu-v5e")
+    with ExtractionProcess(LIMITS, ("cpu", "tpu-v5e")) as process:
+        assert process.extract(PROGRAMS["softmax"]).further[0].stablehlo is None
+        cholesky = program("def f(x):\n    return jnp.linalg.cholesky(x)", "f32[4,4]")
+        own = process.extract(cholesky)
+    assert own.further[0].stablehlo is not None
+    assert own.further[0].stablehlo != own.stablehlo
+
+
+def test_eig_is_lowered_for_a_pinned_cusolver() -> None:
+    installed("cuda-h100")
+    eig = program("def f(x):\n    return jnp.linalg.eigvals(x)", "f32[4,4]")
+    with ExtractionProcess(LIMITS, ("cpu", "cuda-h100")) as process:
+        [levels] = process.extract(eig).further
+    assert levels.optimized_hlo is not None
+    assert "cusolver_geev_ffi" in levels.optimized_hlo
+
+
+def test_processes_side_by_side_share_libtpu() -> None:
+    installed("tpu-v5e")
+    with (
+        ExtractionProcess(LIMITS, ("cpu", "tpu-v5e")) as one,
+        ExtractionProcess(LIMITS, ("cpu", "tpu-v5e")) as other,
+    ):
+        one.start()
+        assert other.extract(PROGRAMS["simple"]) == one.extract(PROGRAMS["simple"])
