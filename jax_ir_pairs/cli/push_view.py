@@ -69,7 +69,7 @@ def say(console: Console, *lines: str) -> None:
 
 def table(plan: Plan) -> Table:
     """Gives what the repository has afterwards, and what of it goes up; 80 columns are enough."""
-    shown = Table("", "files", "bytes", "there", "to send", "", "to delete", "", box=None)
+    shown = Table("", "files", "bytes", "there", "send", "", "delete", "", box=None, pad_edge=False)
     for column in shown.columns[1:-1]:
         column.justify = "right"
     for part in plan.parts:
@@ -88,11 +88,11 @@ def table(plan: Plan) -> Table:
 
 def _note(part: Part) -> str:
     if part.is_kept:
-        return "stays" if part.is_config else "stays, not in the card"
+        return "stays" if part.is_config else "stays, not in card"
     if part.is_new:
         return "new"
     if part.replaces is not None:
-        return f"in place of {part.replaces}"
+        return f"replaces {part.replaces[:8]}"
     return "" if part.upload or part.delete else "as it is"
 
 

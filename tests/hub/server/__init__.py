@@ -7,8 +7,19 @@ they are imported, so they run in processes of their own.
 
 from __future__ import annotations
 
+from tests.hub.server.client import Client, Done
 from tests.hub.server.hub import READER, STRANGER, WRITER, HubServer
 from tests.hub.server.state import Repository
 from tests.hub.server.traffic import Exchange, Traffic
 
-__all__ = ["READER", "STRANGER", "WRITER", "Exchange", "HubServer", "Repository", "Traffic"]
+__all__ = [
+    "READER",
+    "STRANGER",
+    "WRITER",
+    "Client",
+    "Done",
+    "Exchange",
+    "HubServer",
+    "Repository",
+    "Traffic",
+]

@@ -78,6 +78,12 @@ class HubServer(ThreadingHTTPServer):
             taken, self._log = self._log, []
         return Traffic(tuple(taken))
 
+    def forget(self) -> None:
+        """Makes it as it was in the beginning."""
+        with self.lock:
+            self.state = State(self.state.users)
+            self._log = []
+
     def note(self, exchange: Exchange) -> None:
         """Takes down an exchange."""
         with self.lock:
