@@ -28,8 +28,8 @@ TINY = {"splits": {"train": 5, "validation": 2, "test": 1}, "rows_per_shard": 2}
 class FakeProcess:
     """Stands for an extraction process; the list says which are open."""
 
-    def __init__(self, limits: Any) -> None:
-        self.limits = limits
+    def __init__(self, limits: Any, targets: Any) -> None:
+        self.limits, self.targets = limits, targets
 
     def start(self) -> None:
         OPEN.add(self)
@@ -118,7 +118,7 @@ def test_a_config_file_needs_no_name(make: Make, tmp_path: Path) -> None:
     [
         ({"seed": "7"}, r"hlo-100\.yaml: seed: \"7\""),
         ({"seed": -1}, r"seed: -1: .*greater than or equal to 0"),
-        ({"targets": ["abacus"]}, r"targets\.0: \"abacus\": .*'cpu'"),
+        ({"targets": ["abacus"]}, r"targets: .*unknown target 'abacus'; there are cpu, "),
         ({"splits": {"train": 5}}, r"splits\.validation: is missing"),
         ({"rows_per_shard": 0}, r"rows_per_shard: 0"),
     ],

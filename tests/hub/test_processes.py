@@ -4,7 +4,7 @@ import copy
 import gc
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -16,8 +16,8 @@ LIMITS = Limits()
 
 
 class FakeProcess:
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, targets: Sequence[str]) -> None:
+        self.limits, self.targets = limits, targets
 
     def start(self) -> None:
         OPEN.add(self)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.hub.server.hub import WRITER, HubServer
+from tests.interpreter import search_path
 
 _COMMANDS = """
 import json, sys, time
@@ -117,9 +118,5 @@ class Client:
         return self._worker
 
     def _environment(self, token: str | None) -> dict[str, str]:
-        quiet = {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "PYTHONPATH": _checkout()}
-        return os.environ | self.hub.environment(self.home, token) | quiet
-
-
-def _checkout() -> str:
-    return str(Path(__file__).parent.parent.parent.parent)
+        ours = {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1"} | search_path()
+        return os.environ | self.hub.environment(self.home, token) | ours
