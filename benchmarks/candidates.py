@@ -25,7 +25,7 @@ import jax
 import numpy as np
 
 from jax_ir_pairs.extraction.counting import all_jaxprs
-from jax_ir_pairs.extraction.levels import abstract_arguments, load
+from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.graph import vars_in
 from jax_ir_pairs.synthesis.types import leaves

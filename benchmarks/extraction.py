@@ -31,7 +31,7 @@ _WARM_UP = 5
 _PLAIN = """
 import json, sys, time
 import jax
-from jax_ir_pairs.extraction.levels import abstract_arguments
+from jax_ir_pairs.extraction.source import abstract_arguments
 
 def one_trace(f, arguments, options):
     jax.clear_caches()

@@ -32,6 +32,7 @@ WITH_JAX = {
     "extraction/hlo_module.py",
     "extraction/levels.py",
     "extraction/registry.py",
+    "extraction/source.py",
     "extraction/targets/compilation.py",
     "extraction/targets/parallel.py",
     "extraction/targets/topology.py",

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import re
-import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jax
 
-from jax_ir_pairs.errors import Reason, Rejected
+from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import hlo_module
+from jax_ir_pairs.extraction.cores import on_one_core
 from jax_ir_pairs.extraction.counting import all_jaxprs, num_stablehlo_ops
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
+from jax_ir_pairs.extraction.failures import rejecting
 from jax_ir_pairs.extraction.result import Extraction, TargetLevels
+from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.extraction.targets.compilation import Compilation
 from jax_ir_pairs.extraction.text import with_one_newline, with_plain_scalars, without_machine
 
 STAGES = ("trace", "lower", "texts", "compile", "analysis")
 """What `extract` spends its time on, in order."""
-
-FILE_NAME = "program.py"
-"""The file that a program's source claims to come from, on every machine."""
-
-_AVAL = re.compile(r"(bool|key<fry>|(bf|[cfiu])(\d\w*))\[([\d,]*)\]")
-_KINDS = {"bf": "bfloat", "c": "complex", "f": "float", "i": "int", "u": "uint"}
 
 
 def extract(
@@ -48,16 +38,31 @@ def extract(
 
     **Raises:** [`Rejected`][]: `trace-error`, `compiler-error` or `out-of-memory`.
     """
+
+    def trace() -> Any:
+        jax.config.update("jax_enable_x64", False)
+        return load(python, entry_point).trace(*abstract_arguments(inputs))
+
+    return levels_of(trace, targets, lap)
+
+
+def levels_of(
+    trace: Callable[[], Any],
+    targets: Sequence[str] = (),
+    lap: Callable[[str], None] = lambda stage: None,
+) -> Extraction:
+    """Gives the levels of what `trace` gives, a `jax.stages.Traced`; else as [`extract`][].
+
+    It is called once more for each target that a program of several devices is compiled for.
+    """
     # What a process traced before can show in the modules of what it traces next.
     jax.clear_caches()
-    jax.config.update("jax_enable_x64", False)
-    with _rejecting("trace-error"):
-        function = load(python, entry_point)
-        traced = function.trace(*abstract_arguments(inputs))
+    with rejecting("trace-error"):
+        traced = trace()
         lap("trace")
         lowered = traced.lower()
         lap("lower")
-    with _rejecting("compiler-error"):
+    with rejecting("compiler-error"):
         jaxprs = all_jaxprs(traced.jaxpr)
         hlo = hlo_module.unoptimized_module(lowered)
         stablehlo_text = with_one_newline(lowered.as_text())
@@ -65,7 +70,7 @@ def extract(
         hlo_text = hlo_module.unoptimized_text(hlo)
         num_ops = num_stablehlo_ops(lowered.compiler_ir("stablehlo"))
         lap("texts")
-        with _on_one_core():
+        with on_one_core():
             compiled = lowered.compile(compiler_options=dict(COMPILER_OPTIONS))
         lap("compile")
         optimized = hlo_module.optimized_module(compiled)
@@ -88,15 +93,10 @@ def extract(
         )
         lap("analysis")
     del compiled, optimized, hlo, lowered
-
-    def trace_again() -> Any:
-        jax.config.update("jax_enable_x64", False)
-        return load(python, entry_point).trace(*abstract_arguments(inputs))
-
     further = []
     for target in targets:
         jax.clear_caches()
-        compilation = Compilation(target, extraction.num_devices, traced, trace_again)
+        compilation = Compilation(target, extraction.num_devices, traced, trace)
         further.append(_target_levels(compilation, extraction.stablehlo))
         lap(target)
     return replace(extraction, further=tuple(further))
@@ -105,90 +105,13 @@ def extract(
 def _target_levels(compilation: Compilation, own_stablehlo: str) -> TargetLevels:
     target = compilation.target
     try:
-        with _rejecting("trace-error"):
+        with rejecting("trace-error"):
             lowered = compilation.lowered()
-        with _rejecting("compiler-error"), _on_one_core():
+        with rejecting("compiler-error"), on_one_core():
             stablehlo, optimized_hlo = compilation.texts(lowered)
     except Rejected as rejected:
         return TargetLevels.refused(target, rejected.reason, rejected.detail)
     return TargetLevels(target, None if stablehlo == own_stablehlo else stablehlo, optimized_hlo)
-
-
-def load(python: str, entry_point: str) -> jax.stages.Wrapped:
-    """Runs the source and gives its entry point, jitted unless it is so already."""
-    namespace: dict[str, Any] = {"__name__": "program", "__file__": FILE_NAME}
-    exec(compile(python, FILE_NAME, "exec", dont_inherit=True), namespace)
-    function = namespace[entry_point]
-    return function if isinstance(function, jax.stages.Wrapped) else jax.jit(function)
-
-
-def abstract_arguments(inputs: str) -> list[Any]:
-    """Gives the arguments that `inputs` describes, with a `ShapeDtypeStruct` for each aval.
-
-    Raises ValueError for an aval that is none, such as `f33`.
-    """
-    return [jax.tree.map(_abstract_value, tree) for _, tree in json.loads(inputs)]
-
-
-def _abstract_value(aval: str) -> jax.ShapeDtypeStruct:
-    if (match := _AVAL.fullmatch(aval)) is None:
-        raise ValueError(f"{aval!r} is no aval; one looks like 'f32[8,16]'")
-    name, kind, bits, shape = match.groups()
-    sides = tuple(int(n) for n in shape.split(",") if n)
-    if name == "key<fry>":
-        return jax.ShapeDtypeStruct(sides, jax.random.key(0).dtype)
-    dtype = f"{_KINDS[kind]}{bits}" if kind else name
-    return jax.ShapeDtypeStruct(sides, jax.numpy.dtype(dtype))
-
-
-@contextmanager
-def _rejecting(reason: Reason) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:  # a program may raise SystemExit too
-        exhausted = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-        raise Rejected("out-of-memory" if exhausted else reason, _describe(error)) from error
-
-
-@contextmanager
-def _on_one_core() -> Iterator[None]:
-    """Lets XLA see one core, since it partitions large fusions over the cores and writes it down.
-
-    The core is the one that this thread is on, so that processes side by side keep their own; all
-    threads are held there, as some versions compile in another one. Elsewhere than on Linux
-    nothing is done.
-    """
-    if sys.platform != "linux":
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    status = Path("/proc/thread-self/stat").read_text()
-    core = int(status.rpartition(")")[2].split()[36])
-    _hold_threads({core})
-    try:
-        yield
-    finally:
-        _hold_threads(allowed)
-
-
-def _hold_threads(cores: set[int]) -> None:
-    for thread in Path("/proc/self/task").iterdir():
-        with suppress(ProcessLookupError):  # it has ended meanwhile
-            os.sched_setaffinity(int(thread.name), cores)
-
-
-def _describe(error: BaseException) -> str:
-    """Gives type, message and, where the program's source is on the stack, its line."""
-    lines = [
-        line
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == FILE_NAME
-    ]
-    if isinstance(error, SyntaxError) and error.filename == FILE_NAME and error.lineno:
-        lines.append(error.lineno)
-    where = f" ({FILE_NAME}, line {lines[-1]})" if lines else ""
-    message = error.msg if isinstance(error, SyntaxError) else without_machine(str(error))
-    return f"{type(error).__name__}: {' '.join(message.split())[:300]}{where}"
 
 
 def _cost(compiled: jax.stages.Compiled) -> Mapping[str, float]:

@@ -154,7 +154,7 @@ if sys.platform == "linux":  # as each compilation of ours
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import jax
 for name, python, inputs in json.load(sys.stdin):
-    from jax_ir_pairs.extraction.levels import abstract_arguments
+    from jax_ir_pairs.extraction.source import abstract_arguments
     namespace = {}
     exec(python, namespace)
     arguments = abstract_arguments(inputs)

@@ -4,7 +4,7 @@ import warnings
 
 import jax
 
-from jax_ir_pairs.extraction.levels import abstract_arguments, load
+from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.synthesis import draw
 from tests.synthesis.tracing import only, run, traced, traced_as_built
 

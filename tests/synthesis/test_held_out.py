@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jax_ir_pairs.extraction.levels import abstract_arguments, load
+from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.plan import split_of
 from jax_ir_pairs.synthesis import held_out
 from jax_ir_pairs.synthesis.graph import (

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_ir_pairs.extraction.levels import abstract_arguments, load
+from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.growth import draw_aval
 from jax_ir_pairs.synthesis.op import IllTyped, Op

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jax_ir_pairs.extraction.levels import load
+from jax_ir_pairs.extraction.source import load
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.constructs import trees
 from jax_ir_pairs.synthesis.ops import TABLE

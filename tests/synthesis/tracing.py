@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_ir_pairs.config import Recipe, load_config
-from jax_ir_pairs.extraction.levels import abstract_arguments, load
+from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.synthesis import Draft, Program, draw
 from jax_ir_pairs.synthesis.graph import Function, vars_in
 from jax_ir_pairs.synthesis.types import leaves
