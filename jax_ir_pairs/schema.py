@@ -23,7 +23,7 @@ LEVELS: tuple[str, ...] = ("python", "jaxpr", "stablehlo", "hlo", "optimized_hlo
 SPLITS: tuple[str, ...] = ("train", "validation", "test", "test_ops", "test_compositions")
 """All that a config can have; the last two are of programs with what is held out of the others."""
 
-Kind = Literal["string", "list of string", "int32", "int64", "float64"]
+Kind = Literal["string", "list of string", "int32", "int64", "float64", "list of line map entry"]
 
 _ARROW: dict[Kind, pa.DataType] = {
     "string": pa.string(),
@@ -31,6 +31,11 @@ _ARROW: dict[Kind, pa.DataType] = {
     "int32": pa.int32(),
     "int64": pa.int64(),
     "float64": pa.float64(),
+    "list of line map entry": pa.list_(
+        pa.struct(
+            [("python", pa.int32()), *((level, pa.list_(pa.int32())) for level in LEVELS[1:])]
+        )
+    ),
 }
 
 
@@ -53,6 +58,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("stablehlo", "string", "the lowered module, in MLIR's textual form"),
     Column("hlo", "string", "the HLO module before optimization"),
     Column("optimized_hlo", "string", "the HLO module after every pass of the compiler"),
+    Column(
+        "line_map",
+        "list of line map entry",
+        "for each line of `python` that something came from, the lines of each level that did",
+    ),
     Column("family", "string", "the generator that made the program"),
     Column("transforms", "list of string", "JAX transformations, in order from outside in"),
     Column("primitives", "list of string", "distinct primitives of the jaxpr, sorted"),

@@ -6,6 +6,13 @@ what this table of contents names does not.
 
 from jax_ir_pairs.extraction.environment import compiler_flags, versions
 from jax_ir_pairs.extraction.process import ExtractionProcess
-from jax_ir_pairs.extraction.result import Extraction, TargetLevels
+from jax_ir_pairs.extraction.result import Extraction, MappedLine, TargetLevels
 
-__all__ = ["Extraction", "ExtractionProcess", "TargetLevels", "compiler_flags", "versions"]
+__all__ = [
+    "Extraction",
+    "ExtractionProcess",
+    "MappedLine",
+    "TargetLevels",
+    "compiler_flags",
+    "versions",
+]

@@ -17,26 +17,27 @@ def all_jaxprs(jaxpr: Any) -> list[Jaxpr]:
     A jaxpr that several equations share is given once, as it is printed once.
     """
     found: dict[int, Jaxpr] = {}
-    waiting = list(_jaxprs_in(jaxpr))
+    waiting = list(jaxprs_in(jaxpr))
     while waiting:
         inner = waiting.pop()
         if id(inner) not in found:
             found[id(inner)] = inner
-            waiting.extend(j for eqn in inner.eqns for j in _jaxprs_in(eqn.params))
+            waiting.extend(j for eqn in inner.eqns for j in jaxprs_in(eqn.params))
     return list(found.values())
 
 
-def _jaxprs_in(value: Any) -> Iterator[Jaxpr]:
+def jaxprs_in(value: Any) -> Iterator[Jaxpr]:
+    """Gives the jaxprs that a parameter of an equation holds, in dicts and tuples too."""
     if isinstance(value, Jaxpr):
         yield value
     elif isinstance(inner := getattr(value, "jaxpr", None), Jaxpr):
         yield inner  # of a closed jaxpr, a class of its own before JAX 0.12
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _jaxprs_in(item)
+            yield from jaxprs_in(item)
     elif isinstance(value, (tuple, list)):
         for item in value:
-            yield from _jaxprs_in(item)
+            yield from jaxprs_in(item)
 
 
 def num_stablehlo_ops(module: ir.Module) -> int:

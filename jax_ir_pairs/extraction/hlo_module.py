@@ -44,6 +44,16 @@ def optimized_text(module: Any) -> str:
     return with_one_newline(with_sorted_backend_configs(module.to_string(options)))
 
 
+def text_with_metadata(module: Any) -> str:
+    """Gives a text with as many instructions, and with the tables of files and stack frames.
+
+    What is long and of no use for a line map is left out.
+    """
+    options = _hlo.HloPrintOptions()
+    options.print_backend_config = False
+    return str(module.to_string(options))
+
+
 def num_instructions(module: Any) -> int:
     """Counts the instructions of all computations of `module`."""
     return sum(len(computation.instructions()) for computation in module.computations())

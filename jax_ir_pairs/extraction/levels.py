@@ -15,12 +15,17 @@ from jax_ir_pairs.extraction.cores import on_one_core
 from jax_ir_pairs.extraction.counting import all_jaxprs, num_stablehlo_ops
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
 from jax_ir_pairs.extraction.failures import rejecting
+from jax_ir_pairs.extraction.line_map import hlo as of_hlo
+from jax_ir_pairs.extraction.line_map import jaxpr as of_jaxpr
+from jax_ir_pairs.extraction.line_map import stablehlo as of_stablehlo
+from jax_ir_pairs.extraction.line_map.inheritance import Lines
+from jax_ir_pairs.extraction.line_map.table import line_map, of_instructions
 from jax_ir_pairs.extraction.result import Extraction, TargetLevels
-from jax_ir_pairs.extraction.source import abstract_arguments, load
+from jax_ir_pairs.extraction.source import FILE_NAME, abstract_arguments, load
 from jax_ir_pairs.extraction.targets.compilation import Compilation
 from jax_ir_pairs.extraction.text import with_one_newline, with_plain_scalars, without_machine
 
-STAGES = ("trace", "lower", "texts", "compile", "analysis")
+STAGES = ("trace", "lower", "texts", "compile", "optimized_text", "line_map", "analysis")
 """What `extract` spends its time on, in order."""
 
 
@@ -50,6 +55,7 @@ def levels_of(
     trace: Callable[[], Any],
     targets: Sequence[str] = (),
     lap: Callable[[str], None] = lambda stage: None,
+    source_file: str = FILE_NAME,
 ) -> Extraction:
     """Gives the levels of what `trace` gives, a `jax.stages.Traced`; else as [`extract`][].
 
@@ -66,7 +72,8 @@ def levels_of(
         jaxprs = all_jaxprs(traced.jaxpr)
         hlo = hlo_module.unoptimized_module(lowered)
         stablehlo_text = with_one_newline(lowered.as_text())
-        jaxpr_text = with_one_newline(with_plain_scalars(without_machine(str(traced.jaxpr))))
+        printed_jaxpr, jaxpr_lines = of_jaxpr.text_and_lines(traced.jaxpr, source_file)
+        jaxpr_text = with_one_newline(with_plain_scalars(without_machine(printed_jaxpr)))
         hlo_text = hlo_module.unoptimized_text(hlo)
         num_ops = num_stablehlo_ops(lowered.compiler_ir("stablehlo"))
         lap("texts")
@@ -74,12 +81,24 @@ def levels_of(
             compiled = lowered.compile(compiler_options=dict(COMPILER_OPTIONS))
         lap("compile")
         optimized = hlo_module.optimized_module(compiled)
+        optimized_text = hlo_module.optimized_text(optimized)
+        lap("optimized_text")
+        lines = line_map(
+            {
+                "jaxpr": jaxpr_lines,
+                "stablehlo": of_stablehlo.lines_of(lowered.as_text(debug_info=True), source_file),
+                "hlo": _of_hlo(hlo, hlo_text, source_file),
+                "optimized_hlo": _of_hlo(optimized, optimized_text, source_file),
+            }
+        )
+        lap("line_map")
         cost = _cost(compiled)
         extraction = Extraction(
             jaxpr=jaxpr_text,
             stablehlo=stablehlo_text,
             hlo=hlo_text,
-            optimized_hlo=hlo_module.optimized_text(optimized),
+            optimized_hlo=optimized_text,
+            line_map=lines,
             primitives=tuple(sorted({eqn.primitive.name for j in jaxprs for eqn in j.eqns})),
             num_eqns=sum(len(j.eqns) for j in jaxprs),
             num_stablehlo_ops=num_ops,
@@ -100,6 +119,11 @@ def levels_of(
         further.append(_target_levels(compilation, extraction.stablehlo))
         lap(target)
     return replace(extraction, further=tuple(further))
+
+
+def _of_hlo(module: Any, text: str, source_file: str) -> list[Lines]:
+    lines = of_hlo.lines_of(hlo_module.text_with_metadata(module), source_file)
+    return of_instructions(text, lines)
 
 
 def _target_levels(compilation: Compilation, own_stablehlo: str) -> TargetLevels:

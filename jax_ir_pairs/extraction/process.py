@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from jax_ir_pairs.errors import INCIDENT_REASONS, BuildError, Reason, Rejected
 from jax_ir_pairs.extraction.environment import child_command, child_environment, memory_bytes
 from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
-from jax_ir_pairs.extraction.result import Extraction, TargetLevels
+from jax_ir_pairs.extraction.result import Extraction, MappedLine, TargetLevels
 from jax_ir_pairs.extraction.text import without_machine
 from jax_ir_pairs.targets import require_installed
 
@@ -110,8 +110,11 @@ class ExtractionProcess:
             TargetLevels(**{**item, "refusal": tuple(item["refusal"]) if item["refusal"] else None})
             for item in fields["further"]
         )
-        primitives = tuple(fields["primitives"])
-        return Extraction(**{**fields, "primitives": primitives, "further": levels})
+        own = {
+            "line_map": tuple(map(_mapped_line, fields["line_map"])),
+            "primitives": tuple(fields["primitives"]),
+        }
+        return Extraction(**{**fields, **own, "further": levels})
 
     def close(self) -> None:
         """Kills the child, if there is one. The next program gets a fresh one."""
@@ -169,6 +172,11 @@ class ExtractionProcess:
             detail = f"{died.cause}: {_last_lines(died.errors, 3)}".removesuffix(": ")
             raise Rejected(reason, detail) from None
         return reply
+
+
+def _mapped_line(entry: dict[str, Any]) -> MappedLine:
+    levels = {level: tuple(numbers) for level, numbers in entry.items() if level != "python"}
+    return MappedLine(entry["python"], **levels)
 
 
 def _could_not_start(why: str) -> NoReturn:

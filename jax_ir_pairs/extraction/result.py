@@ -9,6 +9,17 @@ from jax_ir_pairs.errors import Reason
 
 
 @dataclass(frozen=True, slots=True)
+class MappedLine:
+    """A line of the source, and the lines of each level that come from it; all count from 1."""
+
+    python: int
+    jaxpr: tuple[int, ...] = ()
+    stablehlo: tuple[int, ...] = ()
+    hlo: tuple[int, ...] = ()
+    optimized_hlo: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TargetLevels:
     """What a further target makes of a program, or why it refuses it."""
 
@@ -37,6 +48,7 @@ class Extraction:
     stablehlo: str
     hlo: str
     optimized_hlo: str
+    line_map: tuple[MappedLine, ...]
     primitives: tuple[str, ...]
     num_eqns: int
     num_stablehlo_ops: int

@@ -13,13 +13,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from huggingface_hub import DatasetCard, DatasetCardData
 
 import jax_ir_pairs
 from jax_ir_pairs.atomic import replace_text
 from jax_ir_pairs.config import Config, load_config, resource_folder
 from jax_ir_pairs.errors import BuildError, UsageError
-from jax_ir_pairs.schema import LEVELS, SPLITS, columns, markdown_table
+from jax_ir_pairs.schema import LEVELS, SPLITS, arrow_schema, markdown_table
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS
 from jax_ir_pairs.targets import TARGETS
 
@@ -126,18 +127,25 @@ def _dataset_info(manifest: Manifest) -> dict[str, Any]:
     ]
     return {
         "config_name": manifest["config"]["name"],
-        "features": [_feature(column.name, column.kind) for column in columns(targets)],
+        "features": [_feature(field) for field in arrow_schema(targets)],
         "splits": splits,
         "download_size": manifest["bytes"],
         "dataset_size": sum(split["num_bytes"] for split in splits),
     }
 
 
-def _feature(name: str, kind: str) -> dict[str, str]:
-    """Describes a column as every version of `datasets` reads it."""
-    if kind.startswith("list of "):
-        return {"name": name, "sequence": kind.removeprefix("list of ")}
-    return {"name": name, "dtype": kind}
+def _feature(field: pa.Field) -> dict[str, Any]:
+    """Describes a column, or a field of one, as every version of `datasets` reads it."""
+    if not pa.types.is_list(field.type):
+        return {"name": field.name, "dtype": _dtype(field.type)}
+    items = field.type.value_type
+    if pa.types.is_struct(items):
+        return {"name": field.name, "list": [_feature(inner) for inner in items.fields]}
+    return {"name": field.name, "sequence": _dtype(items)}
+
+
+def _dtype(arrow: pa.DataType) -> str:
+    return "float64" if arrow == pa.float64() else str(arrow)
 
 
 def _command(config: Config) -> str:

@@ -15,7 +15,7 @@ from jax_ir_pairs import plan
 from jax_ir_pairs.build import records
 from jax_ir_pairs.config import Config, Recipe, Splits
 from jax_ir_pairs.errors import Rejected
-from jax_ir_pairs.extraction import Extraction, TargetLevels
+from jax_ir_pairs.extraction import Extraction, MappedLine, TargetLevels
 from jax_ir_pairs.synthesis.graph import Function
 from jax_ir_pairs.synthesis.program import Program
 
@@ -111,6 +111,7 @@ class FakeProcess:
             stablehlo=f"stablehlo {name}",
             hlo=f"hlo {name}",
             optimized_hlo=f"optimized hlo {name}",
+            line_map=(MappedLine(1, (1,), (1,), (1,), (1,)),),
             primitives=("sin", "tanh"),
             num_eqns=2,
             num_stablehlo_ops=2,

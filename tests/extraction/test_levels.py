@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -105,7 +105,7 @@ def test_an_entry_point_may_be_jitted_already(process: ExtractionProcess) -> Non
     extraction = process.extract(
         Program(jitted, "f", SIMPLE.inputs, "expression", (), SIMPLE.structure_hash)
     )
-    assert extraction == process.extract(SIMPLE)
+    assert replace(extraction, line_map=()) == replace(process.extract(SIMPLE), line_map=())
 
 
 def test_what_ran_before_changes_no_byte(extractions: dict[str, Extraction]) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -40,7 +40,8 @@ def _after(effect: str) -> Program:
     ],
 )
 def test_what_a_program_prints_reads_or_signals(process: ExtractionProcess, effect: str) -> None:
-    assert process.extract(_after(effect)) == process.extract(SIMPLE)
+    after = replace(process.extract(_after(effect)), line_map=())
+    assert after == replace(process.extract(SIMPLE), line_map=())
 
 
 def test_no_program_can_take_the_memory_of_the_machine(process: ExtractionProcess) -> None:

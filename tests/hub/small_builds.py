@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from jax_ir_pairs.build.shard import sha256_of
 from jax_ir_pairs.config import load_config
 from jax_ir_pairs.hub.card import write_card
-from jax_ir_pairs.schema import COLUMNS, LEVELS, arrow_schema
+from jax_ir_pairs.schema import LEVELS, arrow_schema
+from tests.rows import filler_row
 
 ROWS = {"train": 5, "validation": 2, "test": 1}
 SHARDS = 5
 FINGERPRINT = "0123456789abcdef"
-_FILLER = {"string": "text", "list of string": ["a"], "int32": 1, "int64": 2, "float64": 1.5}
 
 
 def write_build(
@@ -38,7 +38,7 @@ def write_build(
     config = load_config(name, splits=rows, rows_per_shard=rows_per_shard)
     folder = out / name
     (folder / "shards").mkdir(parents=True)
-    row: dict[str, Any] = {column.name: _FILLER[column.kind] for column in COLUMNS}
+    row = filler_row()
     splits: dict[str, Any] = {}
     for split in config.splits.names:
         shards: list[dict[str, Any]] = []

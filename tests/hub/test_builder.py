@@ -18,6 +18,7 @@ from jax_ir_pairs.hub import builder, processes
 from jax_ir_pairs.hub.builder import JaxIrPairs
 from jax_ir_pairs.hub.registration import importable
 from jax_ir_pairs.schema import COLUMNS, SPLITS, features
+from tests.rows import filler_row
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = str(ROOT / "builder_script.py")
@@ -45,10 +46,8 @@ def fake_records(
     config: Config, split: str, shard: int, *, process: FakeProcess
 ) -> Iterator[dict[str, Any]]:
     assert process in OPEN
-    filler = {"string": "", "list of string": ["a", "b"], "int32": 1, "int64": 2, "float64": 0.5}
     for index in range(config.shard_rows(split, shard)):
-        ours = {"split": split, "shard": shard, "index": index, "seed": config.seed << 40}
-        yield {column.name: filler[column.kind] for column in COLUMNS} | ours
+        yield filler_row(split=split, shard=shard, index=index, seed=config.seed << 40)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from jax_ir_pairs.config import Config, load_config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.hub.card import size_category, write_card
 from jax_ir_pairs.schema import COLUMNS, LEVELS, arrow_schema
+from tests.rows import filler_row
 
 Python = Callable[..., str]
 ROWS = {"train": 5, "validation": 2, "test": 1}
@@ -24,14 +25,7 @@ def write_build(out: Path, config: Config) -> None:
     """Writes what a sealed build of `config` leaves."""
     folder = out / config.name
     (folder / "shards").mkdir(parents=True)
-    filler = {
-        "string": "text",
-        "list of string": ["a", "b"],
-        "int32": 1,
-        "int64": 2,
-        "float64": 1.5,
-    }
-    row = {column.name: filler[column.kind] for column in COLUMNS}
+    row = filler_row()
     splits: dict[str, Any] = {}
     for split in config.splits.names:
         shards: list[dict[str, Any]] = []
@@ -215,5 +209,5 @@ def test_datasets_loads_the_folder_without_this_project(out: Path, python: Pytho
     said = json.loads(python(WITHOUT_PROJECT, str(out), folder=out).splitlines()[-1])
     assert said["rows"] == said["declared"] == ROWS
     assert list(said["row"]) == [column.name for column in COLUMNS]
-    assert said["row"]["primitives"] == ["a", "b"]
+    assert said["row"]["primitives"] == ["text", "text"]
     assert said["list"].startswith(("List(Value(", "Sequence(feature=Value("))

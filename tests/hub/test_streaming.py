@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jax_ir_pairs.schema import COLUMNS, arrow_schema
+from jax_ir_pairs.schema import arrow_schema
+from tests.rows import filler_row
 
 Python = Callable[..., str]
 SHARDS, ROWS = 8, 12
@@ -38,8 +39,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Gives a repository of eight shards, written as a build writes them."""
     out = tmp_path_factory.mktemp("many")
     (out / "many").mkdir()
-    filler = {"string": "", "list of string": [], "int32": 0, "int64": 0, "float64": 0.0}
-    row = {column.name: filler[column.kind] for column in COLUMNS}
+    row = filler_row()
     for shard in range(SHARDS):
         rows = []
         for place in range(ROWS):
