@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jax_ir_pairs.cli.errors import INTERRUPTED, Commands, fail
+from jax_ir_pairs.cli.extract import extract
 from jax_ir_pairs.cli.inspection import Folder, coverage, near_duplicates, show, stats
 from jax_ir_pairs.cli.push import push
 from jax_ir_pairs.errors import UsageError
@@ -158,6 +159,7 @@ def build(
     Console().print(summary(report, progress.tally, loaded, out, number), soft_wrap=True)
 
 
+app.command()(extract)
 app.command()(show)
 app.command()(stats)
 app.command()(coverage)

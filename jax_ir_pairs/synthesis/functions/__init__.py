@@ -2,7 +2,12 @@
 
 from jax_ir_pairs.synthesis.functions.avals import check_avals
 from jax_ir_pairs.synthesis.functions.module import Function, Module, read_module
-from jax_ir_pairs.synthesis.functions.programs import functions_config, num_programs, program
+from jax_ir_pairs.synthesis.functions.programs import (
+    functions_config,
+    num_programs,
+    program,
+    read_source,
+)
 
 __all__ = [
     "Function",
@@ -12,4 +17,5 @@ __all__ = [
     "num_programs",
     "program",
     "read_module",
+    "read_source",
 ]

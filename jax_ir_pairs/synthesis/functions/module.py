@@ -125,7 +125,7 @@ class Module:
             raise self.error(call, f"{DECORATOR} takes one input for each positional argument")
         try:
             inputs = tuple(ast.literal_eval(arg) for arg in call.args)
-        except ValueError:
+        except (ValueError, TypeError):
             raise self.error(
                 call,
                 f"{DECORATOR} is read and not run, so its inputs must be written out: strings "
