@@ -60,10 +60,11 @@ def extract(
     from jax_ir_pairs.cli.arguments import check_names, parse_argument
     from jax_ir_pairs.config import Limits
     from jax_ir_pairs.synthesis.functions import read_module, read_source
+    from jax_ir_pairs.targets import known_targets
 
     path, name = _split(file)
     levels = view.check_levels(level or ())
-    targets = _targets(target or ())
+    targets = known_targets(target or ())
     if as_json and out is not None:
         raise UsageError("--json prints and --out writes; give one of them.")
     module = read_module(read_source(path), str(path))
@@ -89,14 +90,6 @@ def _split(text: str) -> tuple[Path, str | None]:
     if colon and name.isidentifier() and not Path(text).exists():
         return Path(file), name
     return Path(text), None
-
-
-def _targets(names: Sequence[str]) -> tuple[str, ...]:
-    from jax_ir_pairs.targets import TARGETS
-
-    if unknown := [name for name in names if name not in TARGETS]:
-        raise UsageError(f"There is no target {unknown[0]!r}; there are {', '.join(TARGETS)}.")
-    return tuple(dict.fromkeys(["cpu", *names]))
 
 
 def _only_function(module: Module) -> str:

@@ -14,7 +14,7 @@ from jax_ir_pairs.errors import Rejected, UsageError
 from jax_ir_pairs.extraction.environment import PLATFORM_ENVIRONMENT
 from jax_ir_pairs.extraction.levels import levels_of
 from jax_ir_pairs.extraction.result import Extraction
-from jax_ir_pairs.targets import TARGETS, require_installed
+from jax_ir_pairs.targets import TARGETS, known_targets, require_installed
 
 
 def extract(
@@ -74,10 +74,8 @@ def extract(
 def _check(targets: Sequence[str]) -> None:
     if isinstance(targets, str):
         raise UsageError(f"targets must be a sequence of names, such as ('cpu', {targets!r}).")
-    if unknown := [name for name in targets if name not in TARGETS]:
-        raise UsageError(f"There is no target {unknown[0]!r}; there are {', '.join(TARGETS)}.")
-    if not targets or targets[0] != "cpu":
-        raise UsageError("The first target must be cpu, which the other levels are of.")
+    if known_targets(targets) != tuple(targets):
+        raise UsageError("targets must be 'cpu', which the other levels are of, and then others.")
     require_installed(targets)
 
 
