@@ -150,7 +150,7 @@ def build(
     number = _cores() if workers is None else workers
     selected = every if wanted is None else every[wanted.start : wanted.stop]
     progress = BuildProgress(loaded, selected, Console(stderr=True))
-    rejections = FunctionRejections(loaded, out)
+    rejections = FunctionRejections(loaded, functions, out)
     try:
         with progress, rejections:
             report = run_build(
@@ -159,7 +159,7 @@ def build(
                 workers=number,
                 shards=wanted,
                 force=force,
-                on_event=lambda event: (progress(event), rejections(event)),
+                on_event=rejections.listening(progress),
             )
     except KeyboardInterrupt:
         whole = len(progress.tally.whole_shards)

@@ -20,9 +20,9 @@ _NOT_A_VALUE = (
 def parse_argument(text: str) -> Argument:
     """Gives the argument in the text of one `--input`.
 
-    `NAME=…` gives it by name. `f32[8,16]` is an aval, and JSON with avals in it a tree of them: what
-    is traced. JSON without any is a static value, which the program is made for: a number, a
-    boolean, null, a string in its quotes, or a list of those, which becomes a tuple.
+    `NAME=…` gives it by name. `f32[8,16]` is an aval, and a JSON object or a list of avals a tree
+    of them: what is traced. Other JSON is a static value, which the program is made for: a number,
+    a boolean, null, a string in its quotes, or a list of numbers, which becomes a tuple.
 
     **Raises:** [`UsageError`][] that shows the text and says what it can be.
     """
@@ -45,7 +45,7 @@ def _avals(text: str, tree: Any) -> Any:
     except ValueError as error:
         hint = ""
         if isinstance(tree, str) and tree.isidentifier():
-            hint = f'; a string is written {json.dumps(tree)!r}, with its quotes'
+            hint = f"; a string is written {json.dumps(tree)!r}, with its quotes"
         raise UsageError(f"--input {text!r}: {error}{hint}.") from None
     return tree
 

@@ -29,7 +29,7 @@ def extract(
         typer.Option(
             metavar="[NAME=]VALUE",
             help="One argument, in order, or by NAME: an aval such as f32[8,16] or a JSON tree of "
-            'avals; any other JSON value, such as 3, true, [2, 3] or \'"relu"\', is static. '
+            "avals; any other JSON value, such as 3, true, [2, 3] or '\"relu\"', is static. "
             "[the first example_inputs]",
         ),
     ] = None,

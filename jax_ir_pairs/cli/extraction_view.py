@@ -78,9 +78,7 @@ def _without(content: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name not in names}
 
 
-def write(
-    extraction: Extraction, levels: Sequence[str], folder: Path, name: str
-) -> Iterator[Path]:
+def write(extraction: Extraction, levels: Sequence[str], folder: Path, name: str) -> Iterator[Path]:
     """Writes `NAME.stablehlo.mlir` and its like, `NAME.TARGET.…` for further targets.
 
     Gives each path once it is written. **Raises:** [`BuildError`][] where that cannot be.

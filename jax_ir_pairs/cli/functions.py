@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -46,15 +47,21 @@ class FunctionRejections:
     Nothing for other configs. A context manager: a build that fails says it on stderr.
     """
 
-    def __init__(self, config: Config, out: Path) -> None:
+    def __init__(self, config: Config, file: Path | None, out: Path) -> None:
         self._config = config
+        self._file = file
         self._folder = Folder(out / config.name)
         self._details: dict[int, str] = {}
 
-    def __call__(self, event: Event) -> None:
-        """Takes note of a rejection."""
-        if isinstance(event, RowRejected):
-            self._details[event.rejection.seed] = event.rejection.detail
+    def listening(self, on_event: Callable[[Event], object]) -> Callable[[Event], None]:
+        """Gives `on_event` as one that takes note of rejections too."""
+
+        def listen(event: Event) -> None:
+            if isinstance(event, RowRejected):
+                self._details[event.rejection.seed] = event.rejection.detail
+            on_event(event)
+
+        return listen
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +79,8 @@ class FunctionRejections:
     def lines(self) -> list[str]:
         """Gives a line for each: the call, the reason and, if it was found in this run, the error.
 
-        What an earlier run rejected counts too, by its sidecars.
+        What an earlier run rejected counts too, by its sidecars. The last line is the command that
+        shows the first error whole.
         """
         if (source := self._config.recipe.functions) is None:
             return []
@@ -82,10 +90,21 @@ class FunctionRejections:
             if (sidecar := read_sidecar(self._folder, shard)) is not None
             for rejection in sidecar.rejected
         }
-        return [
+        found = [
             ": ".join(filter(None, [_call(program(source, n)), reason, self._details.get(n)]))
             for n, reason in sorted(rejected.items())
         ]
+        errors = [n for n, reason in sorted(rejected.items()) if reason != "duplicate"]
+        if errors and self._file is not None:
+            found.append(f"{_command(self._file, program(source, errors[0]))} shows where")
+        return found
+
+
+def _command(file: Path, program: Program) -> str:
+    inputs = [tree if isinstance(tree, str) else json.dumps(tree)
+              for _, tree in json.loads(program.inputs)]  # fmt: skip
+    options = [word for tree in inputs for word in ("--input", tree)]
+    return shlex.join(["jax-ir-pairs", "extract", f"{file}:{program.entry_point}", *options])
 
 
 def _call(program: Program) -> str:

@@ -26,7 +26,10 @@ def summary(
     workers: int,
     functions: Sequence[str] = (),
 ) -> RenderableType:
-    """Gives what a build did, and what to do next; `functions` says which of a module gave no row."""
+    """Gives what a build did, and what to do next.
+
+    `functions` has lines on those of a user's module that gave no row.
+    """
     folder = out / config.name
     files = list(folder.glob("*.parquet"))
     facts = {
@@ -48,8 +51,8 @@ def summary(
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, Text(value))
-    for line in functions:
-        table.add_row("no row", Text(line))
+    for number, line in enumerate(functions):
+        table.add_row("" if number else "no row", Text(line))
     for incident in report.incidents[:_INCIDENTS_SHOWN]:
         table.add_row("incident", Text(f"seed {incident.seed}: {incident.reason}"))
     if (more := len(report.incidents) - _INCIDENTS_SHOWN) > 0:

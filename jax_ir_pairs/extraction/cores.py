@@ -25,7 +25,7 @@ def on_one_core() -> Iterator[None]:
     core = int(status.rpartition(")")[2].split()[36])
     own = threading.get_native_id()
     before = _cores_by_thread()
-    _hold_threads(dict.fromkeys(before, {core}))
+    _hold_threads({thread: {core} for thread in before})
     try:
         yield
     finally:

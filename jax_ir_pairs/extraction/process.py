@@ -92,9 +92,7 @@ class ExtractionProcess:
             return TargetLevels.refused(target, rejected.reason, rejected.detail)
         return levels
 
-    def _extract(
-        self, program: Program | UserFunction, further: tuple[str, ...]
-    ) -> Extraction:
+    def _extract(self, program: Program | UserFunction, further: tuple[str, ...]) -> Extraction:
         if self._answered >= self._limits.programs_per_process:
             self.close()
         try:

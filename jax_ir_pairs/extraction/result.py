@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from jax_ir_pairs.errors import Reason
+from jax_ir_pairs.schema import LEVELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,12 @@ class Extraction:
     peak_memory_bytes: int
     further: tuple[TargetLevels, ...] = ()
     """The targets after the first, in the order in which they were asked for."""
+
+    def __str__(self) -> str:
+        """Gives each text under its name, for a person."""
+        texts = {level: getattr(self, level) for level in LEVELS[1:]}
+        for each in self.further:
+            refusal = each.refusal and f"refused, {': '.join(each.refusal)}\n"
+            found = {"stablehlo": each.stablehlo, "optimized_hlo": each.optimized_hlo or refusal}
+            texts |= {f"{level} for {each.target}": text for level, text in found.items() if text}
+        return "\n".join(f"# {title}\n{text}" for title, text in texts.items())

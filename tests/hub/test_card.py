@@ -163,8 +163,8 @@ def test_command_makes_another_config_again(tmp_path: Path) -> None:
     config = load_config("hlo-100", description="It's 'mine'.", splits=ROWS)
     write_build(tmp_path, config)
     text = write_card(tmp_path).read_text()
-    line = next(line for line in text.splitlines() if line.startswith("echo "))
-    _, content, _, name = shlex.split(line)
+    line = next(line for line in text.splitlines() if line.startswith("printf "))
+    _, _, content, _, name = shlex.split(line)
     (tmp_path / name).write_text(content)
     assert load_config(tmp_path / name) == config
     assert "jax-ir-pairs build hlo-100.yaml --out out" in text

@@ -31,8 +31,8 @@ def _unneeded(module: Module, entry_point: str) -> list[ast.FunctionDef]:
     nodes = {f.node for f in others.values()}
     waiting = [others.pop(entry_point).node, *(n for n in module.tree.body if n not in nodes)]
     while waiting:
-        for name in _names_in(waiting.pop()) & set(others):
-            waiting.append(others.pop(name).node)
+        named = _names_in(waiting.pop()) & set(others)
+        waiting += [others.pop(name).node for name in sorted(named)]
     return [function.node for function in others.values()]
 
 
