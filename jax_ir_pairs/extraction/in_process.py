@@ -14,6 +14,7 @@ from jax_ir_pairs.errors import Rejected, UsageError
 from jax_ir_pairs.extraction.environment import PLATFORM_ENVIRONMENT
 from jax_ir_pairs.extraction.levels import levels_of
 from jax_ir_pairs.extraction.result import Extraction
+from jax_ir_pairs.extraction.targets import topology
 from jax_ir_pairs.targets import TARGETS, known_targets, require_installed
 
 
@@ -44,8 +45,8 @@ def extract(
     this process: `jax-ir-pairs extract FILE.py` compiles it for the others.
 
     **Raises:** what JAX or `fn` raises where `fn` does not trace, lower or compile;
-    [`UsageError`][] for a target that is unknown or for which something is not installed, and
-    where JAX has no CPU here.
+    [`UsageError`][] for a target that is unknown, for which something is not installed or whose
+    plug-in does not start, and where JAX has no CPU here.
     """
     _check(targets)
     cpu = _cpu()
@@ -64,6 +65,7 @@ def extract(
 
     try:
         with patch.dict(os.environ, _environment(targets)), jax.default_device(cpu):
+            _find_devices(targets[1:])
             return levels_of(trace, targets[1:], forget=_forget_nothing)
     except Rejected as rejected:
         error = rejected.__cause__ or rejected
@@ -94,6 +96,17 @@ def _environment(targets: Sequence[str]) -> dict[str, str]:
     """Gives the variables that the targets' platforms need and that nobody has set."""
     needed = [PLATFORM_ENVIRONMENT[TARGETS[name].platform] for name in targets]
     return {k: v for each in needed for k, v in each.items() if k not in os.environ}
+
+
+def _find_devices(targets: Sequence[str]) -> None:
+    for target in targets:
+        try:
+            topology.devices(target, 1)
+        except Exception as error:  # whatever a plug-in raises
+            raise UsageError(
+                f"{target}: cannot be compiled for in this process ({error}): set "
+                "JAX_PLATFORMS=cpu before Python starts, as JAX else looks for the device itself."
+            ) from error
 
 
 def _placeless(tree: Any) -> Any:

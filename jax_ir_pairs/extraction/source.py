@@ -14,6 +14,7 @@ FILE_NAME = "program.py"
 """The file that a program's source claims to come from, on every machine."""
 
 _AVAL = re.compile(r"(bool|key<fry>|(bf|[cfiu])(\d\w*))\[([\d,]*)\]")
+_WIDE = {"complex128", "float64", "int64", "uint64"}
 _KINDS = {"bf": "bfloat", "c": "complex", "f": "float", "i": "int", "u": "uint"}
 
 
@@ -38,7 +39,8 @@ def run(python: str, file: str) -> dict[str, Any]:
 def abstract_arguments(inputs: str) -> list[Any]:
     """Gives the arguments that `inputs` describes, with a `ShapeDtypeStruct` for each aval.
 
-    Raises ValueError for an aval that is none, such as `f33`.
+    Raises ValueError for an aval that is none, such as `f33`, and for one of 64 bits where the
+    source did not enable them.
     """
     return [jax.tree.map(abstract_value, tree) for _, tree in json.loads(inputs)]
 
@@ -52,4 +54,6 @@ def abstract_value(aval: str) -> jax.ShapeDtypeStruct:
     if name == "key<fry>":
         return jax.ShapeDtypeStruct(sides, jax.random.key(0).dtype)
     dtype = f"{_KINDS[kind]}{bits}" if kind else name
+    if dtype in _WIDE and not jax.config.jax_enable_x64:  # JAX would take half of it
+        raise ValueError(f"{aval} needs jax.config.update('jax_enable_x64', True) in the source")
     return jax.ShapeDtypeStruct(sides, jax.numpy.dtype(dtype))
