@@ -19,7 +19,7 @@ def test_the_function_stays_what_it_is_with_its_examples_in_order() -> None:
 
 def test_jitted_and_wrapped_functions_take_it_too() -> None:
     jitted = example_inputs("f32[8]")(jax.jit(lambda x: x))
-    assert jitted.example_inputs == (("f32[8]",),)
+    assert vars(jitted)["example_inputs"] == (("f32[8]",),)
 
     @functools.wraps(jitted)
     def wrapper(x: object) -> object:

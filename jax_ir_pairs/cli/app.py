@@ -112,7 +112,7 @@ def build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Dataset folder to build in.")],
     config: Annotated[
         str | None,
-        typer.Argument(metavar="[CONFIG]", help="Name of a config, or path of a YAML file."),
+        typer.Argument(metavar="CONFIG", help="Name of a config, or path of a YAML file."),
     ] = None,
     functions: Annotated[
         Path | None,

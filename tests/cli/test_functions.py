@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_module_becomes_a_dataset(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = run("build", "--functions", file, "--out", out, "--workers", 1)
+    done = run("build", "--functions", file, "--out", out, "--workers", "1")
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines() if line]
     facts = {line[0]: line[1] for line in lines if len(line) > 1}
     assert facts["rows"].strip() == "4 train"

@@ -169,7 +169,7 @@ def test_errors_are_those_of_jax_and_of_the_function() -> None:
     with pytest.raises(jax.errors.TracerBoolConversionError):
         extract(lambda x: 1 if x.sum() > 0 else 2, ABSTRACT)
     with pytest.raises(Exception, match="nowhere"):
-        extract(lambda x: jax.ffi.ffi_call("nowhere", x)(x), ABSTRACT)  # type: ignore[arg-type]
+        extract(lambda x: jax.ffi.ffi_call("nowhere", x)(x), ABSTRACT)
 
     def stopped(x: jax.Array) -> jax.Array:
         raise KeyboardInterrupt
