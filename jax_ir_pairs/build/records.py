@@ -22,7 +22,7 @@ from jax_ir_pairs.extraction import (
 from jax_ir_pairs.plan import make_plan
 from jax_ir_pairs.schema import LEVELS, columns
 from jax_ir_pairs.synthesis import draw
-from jax_ir_pairs.synthesis.functions import program as function
+from jax_ir_pairs.synthesis.functions import program_of
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.targets import TARGETS
 
@@ -132,8 +132,10 @@ class _Candidates:
 
     def outcome(self, index: int, seed: int) -> Row | Rejection:
         recipe = self._config.recipe
-        written = recipe.functions
-        program = draw(recipe, seed).program() if written is None else function(written, seed)
+        if recipe.functions is None:
+            program = draw(recipe, seed).program()
+        else:
+            program = program_of(recipe.functions, seed)
         try:
             self._check_length("python", program.python)
             extraction = self._process.extract(program)

@@ -14,7 +14,7 @@ from jax_ir_pairs.build import Event, Folder, RowRejected, all_shards, read_side
 from jax_ir_pairs.config import Config, load_config
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.inspect.row_view import tree_text
-from jax_ir_pairs.synthesis.functions import functions_config, program
+from jax_ir_pairs.synthesis.functions import functions_config
 from jax_ir_pairs.targets import known_targets
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ class FunctionRejections:
             for rejection in sidecar.rejected
         }
         found = [
-            ": ".join(filter(None, [_call(program(source, n)), reason, self._details.get(n)]))
+            ": ".join(filter(None, [_call(program_of(source, n)), reason, self._details.get(n)]))
             for n, reason in sorted(rejected.items())
         ]
         errors = [n for n, reason in sorted(rejected.items()) if reason != "duplicate"]
         if errors and self._file is not None:
-            found.append(f"{_command(self._file, program(source, errors[0]))} shows where")
+            found.append(f"{_command(self._file, program_of(source, errors[0]))} shows where")
         return found
 
 

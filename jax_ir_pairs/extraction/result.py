@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from jax_ir_pairs.errors import Reason
-from jax_ir_pairs.schema import LEVELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,12 @@ class Extraction:
 
     def __str__(self) -> str:
         """Gives each text under its name, for a person."""
-        texts = {level: getattr(self, level) for level in LEVELS[1:]}
+        texts = {
+            "jaxpr": self.jaxpr,
+            "stablehlo": self.stablehlo,
+            "hlo": self.hlo,
+            "optimized_hlo": self.optimized_hlo,
+        }
         for each in self.further:
             refusal = each.refusal and f"refused, {': '.join(each.refusal)}\n"
             found = {"stablehlo": each.stablehlo, "optimized_hlo": each.optimized_hlo or refusal}

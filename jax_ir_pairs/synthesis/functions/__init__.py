@@ -5,7 +5,7 @@ from jax_ir_pairs.synthesis.functions.module import Function, Module, read_modul
 from jax_ir_pairs.synthesis.functions.programs import (
     functions_config,
     num_programs,
-    program,
+    program_of,
     read_source,
 )
 
@@ -15,7 +15,7 @@ __all__ = [
     "check_avals",
     "functions_config",
     "num_programs",
-    "program",
+    "program_of",
     "read_module",
     "read_source",
 ]

@@ -63,7 +63,7 @@ def num_programs(source: str) -> int:
     return len(_examples(read_module(source)))
 
 
-def program(source: str, number: int) -> Program:
+def program_of(source: str, number: int) -> Program:
     """Gives the program of an example, counted from 0 in the order of the source."""
     module = read_module(source)
     function, inputs = _examples(module)[number]

@@ -8,12 +8,12 @@ import pytest
 from jax_ir_pairs.config import load_config
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.plan import make_plan
-from jax_ir_pairs.synthesis.functions import functions_config, num_programs, program
+from jax_ir_pairs.synthesis.functions import functions_config, num_programs, program_of
 from tests.synthesis.functions.modules import LAYERS
 
 
 def test_a_program_for_each_example() -> None:
-    programs = [program(LAYERS, number) for number in range(num_programs(LAYERS))]
+    programs = [program_of(LAYERS, number) for number in range(num_programs(LAYERS))]
     assert [p.entry_point for p in programs] == ["layer", "layer", "model", "bad", "add"]
     assert json.loads(programs[1].inputs) == [
         ["x", "f32[2,16]"],
