@@ -14,7 +14,7 @@ from jax_ir_pairs.build import Event, Folder, RowRejected, all_shards, read_side
 from jax_ir_pairs.config import Config, load_config
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.inspect.row_view import tree_text
-from jax_ir_pairs.synthesis.functions import functions_config
+from jax_ir_pairs.synthesis.functions import functions_config, program_of
 from jax_ir_pairs.targets import known_targets
 
 if TYPE_CHECKING:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import jax
 from jax.sharding import SingleDeviceSharding
 
+import jax_ir_pairs
 from jax_ir_pairs.errors import Rejected, UsageError
 from jax_ir_pairs.extraction.environment import PLATFORM_ENVIRONMENT
 from jax_ir_pairs.extraction.levels import levels_of
 from jax_ir_pairs.extraction.result import Extraction
 from jax_ir_pairs.extraction.targets import topology
 from jax_ir_pairs.targets import TARGETS, known_targets, require_installed
+
+_PACKAGE = Path(jax_ir_pairs.__file__).parent
 
 
 def extract(
@@ -70,7 +74,15 @@ def extract(
     except Rejected as rejected:
         error = rejected.__cause__ or rejected
     # Here, and not where it was caught: a rejection is a word of builds, and none of the caller's.
-    raise error
+    raise _without_our_frames(error)
+
+
+def _without_our_frames(error: BaseException) -> BaseException:
+    """Gives the error as it would be raised where the caller traced: without what is in between."""
+    traceback = error.__traceback__
+    while traceback and _PACKAGE in Path(traceback.tb_frame.f_code.co_filename).parents:
+        traceback = traceback.tb_next
+    return error.with_traceback(traceback)
 
 
 def _check(targets: Sequence[str]) -> None:
