@@ -1,4 +1,4 @@
-"""Synthesized JAX programs at every level of the compiler, as Hugging Face datasets.
+"""JAX programs at every level of the compiler, as Hugging Face datasets, or one by one.
 
 Importing this package lets `datasets` (4.0 and later) load builder scripts that use it. It imports
 neither JAX nor `datasets`, and as little as it can besides: an environment in which
@@ -16,15 +16,30 @@ if TYPE_CHECKING:
 
     from jax_ir_pairs.config import Config, config_names, load_config
     from jax_ir_pairs.errors import JaxIrPairsError
+    from jax_ir_pairs.examples import example_inputs
+    from jax_ir_pairs.extraction.in_process import extract
+    from jax_ir_pairs.extraction.result import Extraction
 
     __version__: str
 
-__all__ = ["Config", "JaxIrPairsError", "__version__", "config_names", "load_config"]
+__all__ = [
+    "Config",
+    "Extraction",
+    "JaxIrPairsError",
+    "__version__",
+    "config_names",
+    "example_inputs",
+    "extract",
+    "load_config",
+]
 
 _HOMES = {
     "Config": "jax_ir_pairs.config",
+    "Extraction": "jax_ir_pairs.extraction.result",
     "JaxIrPairsError": "jax_ir_pairs.errors",
     "config_names": "jax_ir_pairs.config",
+    "example_inputs": "jax_ir_pairs.examples",
+    "extract": "jax_ir_pairs.extraction.in_process",
     "load_config": "jax_ir_pairs.config",
 }
 

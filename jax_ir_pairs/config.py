@@ -51,8 +51,8 @@ class Splits(_Model):
     """Rows of each split; one of 0 rows is not there."""
 
     train: Annotated[int, Field(ge=1, le=10**9)]
-    validation: Annotated[int, Field(ge=1, le=10**9)]
-    test: Annotated[int, Field(ge=1, le=10**9)]
+    validation: Annotated[int, Field(ge=0, le=10**9)]
+    test: Annotated[int, Field(ge=0, le=10**9)]
     test_ops: Annotated[int, Field(ge=0, le=10**9)] = 0
     test_compositions: Annotated[int, Field(ge=0, le=10**9)] = 0
 
@@ -81,13 +81,21 @@ class Size(_Model):
 
 
 class Recipe(_Model):
-    """What programs are drawn: the weight of each family, and sizes in operations."""
+    """What programs are drawn: the weight of each family, and sizes in operations.
 
-    families: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    Or, in `functions`, the source of a module whose functions are the programs.
+    """
+
+    families: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     size: Size = Size()
+    functions: str | None = None
 
     @model_validator(mode="after")
     def _some_family(self) -> Self:
+        if self.functions is not None:
+            if self.families:
+                raise ValueError("there are families or functions, not both")
+            return self
         if unknown := sorted(set(self.families) - set(family_names())):
             raise ValueError(f"unknown family {unknown[0]!r}; there are {family_names()}")
         if not any(self.families.values()):

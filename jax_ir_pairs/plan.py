@@ -26,6 +26,7 @@ from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.fingerprint import code_digest
 from jax_ir_pairs.synthesis import Draft, draw
+from jax_ir_pairs.synthesis.functions import num_programs
 from jax_ir_pairs.synthesis.held_out import kind_of
 
 Progress = Callable[[int, int], None]
@@ -110,10 +111,13 @@ def make_plan(config: Config, on_progress: Progress | None = None) -> Plan:
     """Gives the plan of `config`, from memory or the cache folder where it is there.
 
     The cache folder is `$JAX_IR_PAIRS_CACHE`, or else `jax-ir-pairs` in `$XDG_CACHE_HOME` or
-    `~/.cache`; one that cannot be read or written costs time and is no error.
+    `~/.cache`; one that cannot be read or written costs time and is no error. A module of functions
+    is planned at once: its examples in order, all `train`, without spares.
 
     **Raises:** [`BuildError`][] where the recipe has too few different programs.
     """
+    if config.recipe.functions is not None:
+        return _plan_of_functions(config, num_programs(config.recipe.functions))
     return _remembered(_Order(plan_fingerprint(config), config, on_progress))
 
 
@@ -126,6 +130,16 @@ def plan_fingerprint(config: Config) -> str:
         "code": code_digest("synthesis", "plan.py"),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plan_of_functions(config: Config, number: int) -> Plan:
+    if config.splits.names != ("train",) or config.splits.train != number:
+        raise BuildError(
+            f"{config.name}: its functions have {number} examples, so its splits must be "
+            f"train: {number}, validation: 0, test: 0."
+        )
+    shards = {"train": config.num_shards("train")}
+    return Plan({"train": array("Q", range(number))}, shards, PlanCounts(number, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)

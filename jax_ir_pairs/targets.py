@@ -125,6 +125,17 @@ def further(names: Iterable[str]) -> tuple[Target, ...]:
     return tuple(TARGETS[name] for name in list(names)[1:])
 
 
+def known_targets(names: Iterable[str]) -> tuple[str, ...]:
+    """Gives the targets of these names, after the CPU, which is always the first.
+
+    **Raises:** [`UsageError`][] that says which targets there are.
+    """
+    asked = list(names)
+    if unknown := [name for name in asked if name not in TARGETS]:
+        raise UsageError(f"There is no target {unknown[0]!r}; there are {', '.join(TARGETS)}.")
+    return tuple(dict.fromkeys(["cpu", *asked]))
+
+
 def require_installed(names: Iterable[str]) -> None:
     """Raises [`UsageError`][] unless everything for the targets is installed."""
     if missing := {name: lacks for name in names if (lacks := TARGETS[name].missing())}:

@@ -24,21 +24,24 @@ FLOORS = {
     "fingerprint": 1,
     "atomic": 1,
     "errors": 0,
+    "examples": 0,
 }
 """Imports go to a lower floor, or stay within the same part."""
 
 WITH_JAX = {
     "extraction/counting.py",
     "extraction/hlo_module.py",
+    "extraction/in_process.py",  # of the caller
     "extraction/levels.py",
     "extraction/registry.py",
     "extraction/source.py",
     "extraction/targets/compilation.py",
     "extraction/targets/parallel.py",
     "extraction/targets/topology.py",
+    "extraction/user_file.py",
     "extraction/worker.py",
 }
-"""What runs in the child process, and may import JAX."""
+"""What runs where JAX is, in the child process or in a caller's own, and may import it."""
 
 PRIVATE = {
     "extraction/hlo_module.py",

@@ -84,7 +84,7 @@ def test_a_file_extends_another_by_whole_keys(tmp_path: Path) -> None:
         (("seed", str(2**23)), "seed: 8388608: Input should be less than 8388608"),
         (("rows_per_shard", "0"), "rows_per_shard: 0: Input should be greater than or equal to 1"),
         (("splits", "{train: 1}"), "splits.validation: is missing."),
-        (("splits", "{train: 1, validation: 1, test: 0}"), "splits.test: 0: Input should be gre"),
+        (("splits", "{train: 1, validation: 1, test: -1}"), "splits.test: -1: Input should be "),
         (("splits", "{train: 1, validation: 1, test: 1, dev: 1}"), "splits.dev: unknown key; allo"),
         (("splits", "{train: 1, validation: 1, test: 1, test_ops: -1}"), "splits.test_ops: -1: In"),
         (("splits", "3"), "splits: 3: "),

@@ -22,6 +22,7 @@ from jax_ir_pairs.extraction import (
 from jax_ir_pairs.plan import make_plan
 from jax_ir_pairs.schema import LEVELS, columns
 from jax_ir_pairs.synthesis import draw
+from jax_ir_pairs.synthesis.functions import program_of
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.targets import TARGETS
 
@@ -72,7 +73,8 @@ def shard_records(
     and ended here. What is `known` of a seed, its row or its rejection, is not found out again.
     The refusals of a row that was not known are told before it.
 
-    **Raises:** [`BuildError`][] where the spares run out before the shard has its rows.
+    **Raises:** [`BuildError`][] where the spares run out before the shard has its rows, unless its
+    programs are the functions of a module.
     """
     wanted = config.shard_rows(split, shard)
     candidates = make_plan(config).candidates(split, shard)
@@ -96,7 +98,8 @@ def shard_records(
                 for refusal in candidate.refusals.pop(seed, ()):
                     on_refusal(refusal)
                 yield outcome
-    if len(jaxprs) < wanted:
+    # A module has the functions that it has, and no spares.
+    if len(jaxprs) < wanted and config.recipe.functions is None:
         counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         raise BuildError(
             f"{config.name}: shard {shard} of {split} has {len(jaxprs)} of {wanted} rows and no "
@@ -128,7 +131,11 @@ class _Candidates:
         }
 
     def outcome(self, index: int, seed: int) -> Row | Rejection:
-        program = draw(self._config.recipe, seed).program()
+        recipe = self._config.recipe
+        if recipe.functions is None:
+            program = draw(recipe, seed).program()
+        else:
+            program = program_of(recipe.functions, seed)
         try:
             self._check_length("python", program.python)
             extraction = self._process.extract(program)

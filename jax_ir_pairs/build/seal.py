@@ -113,7 +113,9 @@ def _target_refusals(config: Config, refusals: dict[str, Counter[str]]) -> dict[
 
 
 def check_rejections(config: Config, rows: int, rejections: Counter[str]) -> None:
-    """Raises [`BuildError`][] where the rejected share is over what the config allows."""
+    """Raises [`BuildError`][] for no row at all, or more rejections than the config allows."""
+    if not rows:
+        raise BuildError(f"{config.name}: none of the candidates gave a row, so there is no data.")
     share = rejections.total() / (rows + rejections.total())
     if share > config.max_rejected_share:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejections.most_common())

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jax_ir_pairs.cli.errors import INTERRUPTED, Commands, fail
+from jax_ir_pairs.cli.extract import extract
 from jax_ir_pairs.cli.inspection import Folder, coverage, near_duplicates, show, stats
 from jax_ir_pairs.cli.push import push
 from jax_ir_pairs.errors import UsageError
@@ -108,10 +109,20 @@ def _cores() -> int:
 
 @app.command()
 def build(
-    config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="Name of a config, or path of a YAML file.")
-    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Dataset folder to build in.")],
+    config: Annotated[
+        str | None,
+        typer.Argument(metavar="CONFIG", help="Name of a config, or path of a YAML file."),
+    ] = None,
+    functions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.py", help="Build the functions of this file that have example_inputs."
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="With --functions: compile for this one too.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", help="Processes that compile. [all cores]")
     ] = None,
@@ -129,20 +140,26 @@ def build(
     """
     from jax_ir_pairs.build import all_shards
     from jax_ir_pairs.build import build as run_build
+    from jax_ir_pairs.cli.functions import FunctionRejections, asked_config
     from jax_ir_pairs.cli.progress import BuildProgress
     from jax_ir_pairs.cli.summary import summary
-    from jax_ir_pairs.config import load_config
 
-    loaded = load_config(config, **({} if seed is None else {"seed": seed}))
+    loaded = asked_config(config, functions, target or (), seed)
     wanted = None if shards is None else _parse_shards(shards)
     every = all_shards(loaded)
     number = _cores() if workers is None else workers
     selected = every if wanted is None else every[wanted.start : wanted.stop]
     progress = BuildProgress(loaded, selected, Console(stderr=True))
+    rejections = FunctionRejections(loaded, functions, out)
     try:
-        with progress:
+        with progress, rejections:
             report = run_build(
-                loaded, out, workers=number, shards=wanted, force=force, on_event=progress
+                loaded,
+                out,
+                workers=number,
+                shards=wanted,
+                force=force,
+                on_event=rejections.listening(progress),
             )
     except KeyboardInterrupt:
         whole = len(progress.tally.whole_shards)
@@ -155,9 +172,11 @@ def build(
         from jax_ir_pairs.hub.card import write_card
 
         write_card(out)
-    Console().print(summary(report, progress.tally, loaded, out, number), soft_wrap=True)
+    done = summary(report, progress.tally, loaded, out, number, rejections.lines())
+    Console().print(done, soft_wrap=True)
 
 
+app.command()(extract)
 app.command()(show)
 app.command()(stats)
 app.command()(coverage)

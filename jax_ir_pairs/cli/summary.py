@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -18,9 +19,17 @@ _INCIDENTS_SHOWN = 5
 
 
 def summary(
-    report: BuildReport, tally: Tally, config: Config, out: Path, workers: int
+    report: BuildReport,
+    tally: Tally,
+    config: Config,
+    out: Path,
+    workers: int,
+    functions: Sequence[str] = (),
 ) -> RenderableType:
-    """Gives what a build did, and what to do next."""
+    """Gives what a build did, and what to do next.
+
+    `functions` has lines on those of a user's module that gave no row.
+    """
     folder = out / config.name
     files = list(folder.glob("*.parquet"))
     facts = {
@@ -42,6 +51,8 @@ def summary(
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, Text(value))
+    for number, line in enumerate(functions):
+        table.add_row("" if number else "no row", Text(line))
     for incident in report.incidents[:_INCIDENTS_SHOWN]:
         table.add_row("incident", Text(f"seed {incident.seed}: {incident.reason}"))
     if (more := len(report.incidents) - _INCIDENTS_SHOWN) > 0:

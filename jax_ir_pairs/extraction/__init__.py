@@ -1,7 +1,8 @@
 """Program -> levels: the only part that traces, lowers or compiles, in a child process.
 
-`levels`, `text`, `hlo_module`, `counting`, `targets` and `worker` run in the child and import JAX;
-what this table of contents names does not.
+`levels`, `text`, `hlo_module`, `counting`, `targets`, `user_file` and `worker` run in the child and
+import JAX; what this table of contents names does not. `in_process` does all of it where it is
+called.
 """
 
 from jax_ir_pairs.extraction.environment import compiler_flags, versions

@@ -1,4 +1,4 @@
-"""A program's levels, from one trace. Runs in the child process."""
+"""A program's levels, from one trace."""
 
 from __future__ import annotations
 
@@ -56,13 +56,15 @@ def levels_of(
     targets: Sequence[str] = (),
     lap: Callable[[str], None] = lambda stage: None,
     source_file: str = FILE_NAME,
+    forget: Callable[[], None] = jax.clear_caches,
 ) -> Extraction:
     """Gives the levels of what `trace` gives, a `jax.stages.Traced`; else as [`extract`][].
 
     It is called once more for each target that a program of several devices is compiled for.
+    What a process traced before can show in the modules of what it traces next, so `forget` is
+    called before each.
     """
-    # What a process traced before can show in the modules of what it traces next.
-    jax.clear_caches()
+    forget()
     with rejecting("trace-error"):
         traced = trace()
         lap("trace")
@@ -114,7 +116,7 @@ def levels_of(
     del compiled, optimized, hlo, lowered
     further = []
     for target in targets:
-        jax.clear_caches()
+        forget()
         compilation = Compilation(target, extraction.num_devices, traced, trace)
         further.append(_target_levels(compilation, extraction.stablehlo))
         lap(target)
@@ -134,6 +136,8 @@ def _target_levels(compilation: Compilation, own_stablehlo: str) -> TargetLevels
         with rejecting("compiler-error"), on_one_core():
             stablehlo, optimized_hlo = compilation.texts(lowered)
     except Rejected as rejected:
+        if isinstance(rejected.__cause__, KeyboardInterrupt):
+            raise
         return TargetLevels.refused(target, rejected.reason, rejected.detail)
     return TargetLevels(target, None if stablehlo == own_stablehlo else stablehlo, optimized_hlo)
 

@@ -19,10 +19,12 @@ from jax_ir_pairs.targets import require_installed
 
 if TYPE_CHECKING:
     from jax_ir_pairs.config import Limits
+    from jax_ir_pairs.extraction.user_function import UserFunction
     from jax_ir_pairs.synthesis.program import Program
 
 _START_SECONDS = 300.0  # importing JAX from a cold network file system can take minutes
 _MEMORY_ENDED = re.compile("bad_alloc|allocate memory|out of memory|MemoryError", re.IGNORECASE)
+_REQUEST = ("python", "entry_point", "inputs", "file")
 _STACK_LINE = re.compile(r"\s*(@|\*\*\*|$)")
 
 
@@ -66,7 +68,7 @@ class ExtractionProcess:
             if self._killed:  # while it started
                 self._child.kill()
 
-    def extract(self, program: Program) -> Extraction:
+    def extract(self, program: Program | UserFunction) -> Extraction:
         """Gives the levels of `program`.
 
         **Raises:** [`Rejected`][] for what the program does, and [`BuildError`][] where no child
@@ -83,14 +85,14 @@ class ExtractionProcess:
         alone = tuple(self._of_target(program, target) for target in further)
         return replace(extraction, further=alone)
 
-    def _of_target(self, program: Program, target: str) -> TargetLevels:
+    def _of_target(self, program: Program | UserFunction, target: str) -> TargetLevels:
         try:
             [levels] = self._extract(program, (target,)).further
         except Rejected as rejected:
             return TargetLevels.refused(target, rejected.reason, rejected.detail)
         return levels
 
-    def _extract(self, program: Program, further: tuple[str, ...]) -> Extraction:
+    def _extract(self, program: Program | UserFunction, further: tuple[str, ...]) -> Extraction:
         if self._answered >= self._limits.programs_per_process:
             self.close()
         try:
@@ -153,14 +155,11 @@ class ExtractionProcess:
         return self._child
 
     def _ask(
-        self, child: LineProcess, program: Program, further: tuple[str, ...]
+        self, child: LineProcess, program: Program | UserFunction, further: tuple[str, ...]
     ) -> dict[str, Any]:
-        request = {
-            "python": program.python,
-            "entry_point": program.entry_point,
-            "inputs": program.inputs,
-            "targets": further,
-        }
+        known = {name: getattr(program, name, None) for name in _REQUEST}
+        request = {name: value for name, value in known.items() if value is not None}
+        request["targets"] = further
         seconds = self._limits.seconds * (1 + len(further))
         try:
             child.write(json.dumps(request).encode() + b"\n")

@@ -61,3 +61,17 @@ class Extraction:
     peak_memory_bytes: int
     further: tuple[TargetLevels, ...] = ()
     """The targets after the first, in the order in which they were asked for."""
+
+    def __str__(self) -> str:
+        """Gives each text under its name, for a person."""
+        texts = {
+            "jaxpr": self.jaxpr,
+            "stablehlo": self.stablehlo,
+            "hlo": self.hlo,
+            "optimized_hlo": self.optimized_hlo,
+        }
+        for each in self.further:
+            refusal = each.refusal and f"refused, {': '.join(each.refusal)}\n"
+            found = {"stablehlo": each.stablehlo, "optimized_hlo": each.optimized_hlo or refusal}
+            texts |= {f"{level} for {each.target}": text for level, text in found.items() if text}
+        return "\n".join(f"# {title}\n{text}" for title, text in texts.items())

@@ -50,7 +50,7 @@ def main(memory_bytes: int, targets: Sequence[str] = ()) -> None:
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Gives the reply to one request: `extraction` or `rejected`, and figures of this process."""
-    from jax_ir_pairs.extraction import levels
+    from jax_ir_pairs.extraction import levels, user_file
 
     seconds: dict[str, float] = {}
     started = time.perf_counter()
@@ -58,9 +58,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     def lap(stage: str) -> None:
         seconds[stage] = time.perf_counter() - started - sum(seconds.values())
 
+    extract = user_file.extract if "file" in request else levels.extract
     reply: dict[str, Any]
     try:
-        reply = {"extraction": dataclasses.asdict(levels.extract(**request, lap=lap))}
+        reply = {"extraction": dataclasses.asdict(extract(**request, lap=lap))}
     except Rejected as rejected:
         reply = {"rejected": [rejected.reason, rejected.detail]}
     return {**reply, "seconds": seconds, "peak_memory_bytes": _peak_memory_bytes()}

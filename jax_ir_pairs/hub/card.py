@@ -46,14 +46,16 @@ def write_card(out: Path) -> Path:
         raise BuildError(f"{out}: there is no finished build to describe; build a config first.")
     manifests = [_read_manifest(folder / "manifest.json") for folder in folders]
     manifests.sort(key=lambda manifest: (manifest["rows"], manifest["config"]["name"]))
+    written = [manifest["config"]["recipe"].get("functions") is not None for manifest in manifests]
+    tags = ["jax", "jaxpr", "stablehlo", "hlo", "xla", "compiler", "code"]
     card = DatasetCard.from_template(
         DatasetCardData(
             language=["code"],
-            license="apache-2.0",
+            license="other" if any(written) else "apache-2.0",
             size_categories=[size_category(sum(manifest["rows"] for manifest in manifests))],
             task_categories=["text-generation"],
             pretty_name="JAX IR pairs",
-            tags=["jax", "jaxpr", "stablehlo", "hlo", "xla", "compiler", "code", "synthetic"],
+            tags=tags if all(written) else [*tags, "synthetic"],
             configs=[_data_files(manifest, manifests[0]) for manifest in manifests],
             dataset_info=[_dataset_info(manifest) for manifest in manifests],
         ),
@@ -161,7 +163,8 @@ def _command(config: Config) -> str:
         return f"{command} --seed {config.seed}"
     content = json.dumps(config.model_dump(mode="json"))
     return (
-        f"echo {shlex.quote(content)} > {config.name}.yaml\n"
+        # No echo: that of some shells makes line ends of the \n in the source of functions.
+        f"printf %s {shlex.quote(content)} > {config.name}.yaml\n"
         f"jax-ir-pairs build {config.name}.yaml --out out"
     )
 

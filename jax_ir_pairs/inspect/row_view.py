@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.inspect.highlighting import highlighted
@@ -41,33 +42,41 @@ def print_row(
 
     Where the output is no terminal the texts come without color and whole in width, as they are.
     """
-    console.print(_header(row))
+    console.print(facts_table(_facts(row)))
     for level in levels:
-        text: str = row[level]
-        lines = text.rstrip("\n").split("\n")
-        cut = max_lines is not None and len(lines) > max_lines
-        size = f"{_count(len(lines), 'line')}, {_count(len(text), 'character')}"
-        console.print(Rule(f"{_TITLES[level]} ({size})", align="left", style="dim"))
-        shown = "\n".join(lines[:max_lines] if cut else lines)
-        console.print(highlighted(level, shown), soft_wrap=True)
-        if cut and max_lines is not None:
-            console.print(
-                f"… {_count(len(lines) - max_lines, 'more line')}; --full shows all", style="dim"
-            )
+        print_level(console, level, row[level], max_lines=max_lines)
 
 
-def _header(row: dict[str, Any]) -> Table:
+def print_level(
+    console: Console, level: str, text: str, *, max_lines: int | None, target: str | None = None
+) -> None:
+    """Prints one level under a heading, which names the target where there is one to tell."""
+    lines = text.rstrip("\n").split("\n")
+    cut = max_lines is not None and len(lines) > max_lines
+    size = f"{_count(len(lines), 'line')}, {_count(len(text), 'character')}"
+    title = f"{_TITLES[level]} for {target}" if target else _TITLES[level]
+    console.print(Rule(f"{title} ({size})", align="left", style="dim"))
+    shown = "\n".join(lines[:max_lines] if cut else lines)
+    console.print(highlighted(level, shown), soft_wrap=True)
+    if cut and max_lines is not None:
+        console.print(
+            f"… {_count(len(lines) - max_lines, 'more line')}; --full shows all", style="dim"
+        )
+
+
+def facts_table(facts: Mapping[str, str]) -> Table:
+    """Gives names and values, side by side."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _facts(row).items():
-        table.add_row(name, value)
+    for name, value in facts.items():
+        table.add_row(name, Text(value))
     return table
 
 
 def _facts(row: dict[str, Any]) -> dict[str, str]:
     arguments = json.loads(row["inputs"])
-    signature = ", ".join(f"{name}: {_tree(tree)}" for name, tree in arguments)
+    signature = ", ".join(f"{name}: {tree_text(tree)}" for name, tree in arguments)
     return {
         "id": row["id"],
         "place": f"{row['config']} · {row['split']} · shard {row['shard']} · index {row['index']}"
@@ -75,6 +84,14 @@ def _facts(row: dict[str, Any]) -> dict[str, str]:
         "family": row["family"],
         "transforms": " → ".join(row["transforms"]) or "none",
         "entry point": f"{row['entry_point']}({signature})",
+        **figures(row),
+        "made with": f"JAX {row['jax_version']}, jaxlib {row['jaxlib_version']}",
+    }
+
+
+def figures(row: Mapping[str, Any]) -> dict[str, str]:
+    """Gives what was counted of a row or an extraction: its primitives, sizes and cost."""
+    return {
         "primitives": ", ".join(row["primitives"]) or "none",
         "sizes": " · ".join(
             [
@@ -87,7 +104,6 @@ def _facts(row: dict[str, Any]) -> dict[str, str]:
         "cost": f"{row['flops']:,.0f} flops · {row['transcendentals']:,.0f} transcendentals · "
         f"{row['bytes_accessed']:,.0f} bytes accessed · "
         f"{row['peak_memory_bytes']:,} bytes of memory at the peak",
-        "made with": f"JAX {row['jax_version']}, jaxlib {row['jaxlib_version']}",
     }
 
 
@@ -95,10 +111,10 @@ def _count(number: int, name: str) -> str:
     return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
-def _tree(tree: Any) -> str:
+def tree_text(tree: Any) -> str:
     """Writes a tree of avals as Python writes it, without quotes around the avals."""
     if isinstance(tree, str):
         return tree
     if isinstance(tree, dict):
-        return "{" + ", ".join(f"{key}: {_tree(value)}" for key, value in tree.items()) + "}"
-    return "(" + ", ".join(map(_tree, tree)) + ")"
+        return "{" + ", ".join(f"{key}: {tree_text(value)}" for key, value in tree.items()) + "}"
+    return "(" + ", ".join(map(tree_text, tree)) + ")"

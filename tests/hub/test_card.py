@@ -15,7 +15,9 @@ from jax_ir_pairs.config import Config, load_config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.hub.card import size_category, write_card
 from jax_ir_pairs.schema import COLUMNS, LEVELS, arrow_schema
+from jax_ir_pairs.synthesis.functions import functions_config
 from tests.rows import filler_row
+from tests.synthesis.functions.modules import LAYERS
 
 Python = Callable[..., str]
 ROWS = {"train": 5, "validation": 2, "test": 1}
@@ -157,11 +159,38 @@ def test_command_makes_another_config_again(tmp_path: Path) -> None:
     config = load_config("hlo-100", description="It's 'mine'.", splits=ROWS)
     write_build(tmp_path, config)
     text = write_card(tmp_path).read_text()
-    line = next(line for line in text.splitlines() if line.startswith("echo "))
-    _, content, _, name = shlex.split(line)
+    line = next(line for line in text.splitlines() if line.startswith("printf "))
+    _, _, content, _, name = shlex.split(line)
     (tmp_path / name).write_text(content)
     assert load_config(tmp_path / name) == config
     assert "jax-ir-pairs build hlo-100.yaml --out out" in text
+
+
+def test_written_functions_are_told_from_drawn_programs(tmp_path: Path) -> None:
+    (tmp_path / "layers.py").write_text(LAYERS)
+    config = functions_config(tmp_path / "layers.py")
+    write_build(tmp_path / "own", config)
+    own = write_card(tmp_path / "own").read_text()
+    assert "license: other\n" in own
+    assert "synthetic" not in own
+    assert "draws typed programs" not in own
+    assert "generated: none is taken" not in own
+    assert "The programs of `layers` are functions of a module that a person wrote" in own
+    assert "its author says it" in own
+
+    write_build(tmp_path / "both", config)
+    write_build(tmp_path / "both", load_config("hlo-100", splits=ROWS))
+    both = write_card(tmp_path / "both").read_text()
+    assert "license: other\n" in both
+    assert "- synthetic\n" in both
+    assert "The programs of `hlo-100` are synthetic." in both
+    assert "draws typed programs" in both
+    assert "its author says it" in both
+    write_build(tmp_path / "drawn", load_config("hlo-100", splits=ROWS))
+    drawn = write_card(tmp_path / "drawn").read_text()
+    assert "license: apache-2.0\n" in drawn
+    assert "author" not in drawn
+    assert "a person wrote" not in drawn
 
 
 def test_nothing_to_describe_is_an_error(tmp_path: Path) -> None:

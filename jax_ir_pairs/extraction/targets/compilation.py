@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax
 
 from jax_ir_pairs.extraction import hlo_module
 from jax_ir_pairs.extraction.environment import PLATFORM_OPTIONS
+from jax_ir_pairs.extraction.targets.cuda_libraries import pinned_versions
 from jax_ir_pairs.extraction.targets.parallel import running_on
 from jax_ir_pairs.extraction.targets.topology import devices
 from jax_ir_pairs.extraction.text import with_one_newline
@@ -40,13 +42,26 @@ class Compilation:
             with running_on(found):
                 traced = self.trace_again()
         platform = TARGETS[self.target].platform
-        with jax.default_device(found[0]):
+        libraries = pinned_versions() if platform == "cuda" else nullcontext()
+        with jax.default_device(found[0]), libraries:
             lowered: jax.stages.Lowered = traced.lower(lowering_platforms=(platform,))
         return lowered
 
     def texts(self, lowered: jax.stages.Lowered) -> tuple[str, str]:
-        """Gives the StableHLO and the optimized HLO of `lowered`."""
+        """Gives the StableHLO and the optimized HLO of `lowered`.
+
+        Raises ValueError for a program that brings a mesh of this process's own devices: XLA would
+        compile it for those.
+        """
         stablehlo = with_one_newline(lowered.as_text())
         options = PLATFORM_OPTIONS[TARGETS[self.target].platform]
         compiled = lowered.compile(compiler_options=dict(options))
+        if own := _devices_of(compiled) & set(jax.local_devices()):
+            kind = next(iter(own)).platform
+            raise ValueError(f"its mesh is made of {kind} devices before it is traced")
         return stablehlo, hlo_module.optimized_text(hlo_module.optimized_module(compiled))
+
+
+def _devices_of(compiled: jax.stages.Compiled) -> set[jax.Device]:
+    shardings = jax.tree.leaves((compiled.input_shardings, compiled.output_shardings))
+    return {device for sharding in shardings for device in sharding.device_set}

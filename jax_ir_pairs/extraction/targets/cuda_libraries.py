@@ -7,13 +7,18 @@ version to choose how `eig` is lowered, which fails without the library and else
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 CUSOLVER_VERSION = 12_000
 """That of CUDA 13.0, as its `cusolverGetVersion` counts: of all that is asked, 11701 is enough."""
 
 
-def pin_versions() -> None:
+@contextmanager
+def pinned_versions() -> Iterator[None]:
     """Makes JAX lower as where NVIDIA's libraries are those of CUDA 13.0."""
     versions: Any = importlib.import_module("jax_cuda13_plugin._versions")
-    versions.cusolver_get_version = lambda: CUSOLVER_VERSION
+    with patch.object(versions, "cusolver_get_version", lambda: CUSOLVER_VERSION):
+        yield

@@ -7,7 +7,6 @@ from functools import cache
 import jax
 from jax.experimental import topologies
 
-from jax_ir_pairs.extraction.targets import cuda_libraries
 from jax_ir_pairs.targets import TARGETS, GpuFigures, TpuSlice
 
 
@@ -21,7 +20,6 @@ def devices(target: str, count: int) -> tuple[jax.Device, ...]:
     if isinstance(hardware, TpuSlice):
         return _tpu(hardware, count)
     assert isinstance(hardware, GpuFigures)
-    cuda_libraries.pin_versions()
     found = topologies.get_topology_desc(
         platform="cuda", topology=f"1x1x{count}", target_config=gpu_target_config(hardware)
     )

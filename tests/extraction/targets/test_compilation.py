@@ -129,3 +129,22 @@ def test_processes_side_by_side_share_libtpu() -> None:
     ):
         one.start()
         assert other.extract(PROGRAMS["simple"]) == one.extract(PROGRAMS["simple"])
+
+
+def test_a_mesh_of_devices_that_are_here_is_refused() -> None:
+    """XLA would compile for those, and the text would be taken for the target's."""
+    installed("tpu-v5e")
+    kept = program(
+        "import builtins\n\n"
+        "if not hasattr(builtins, 'mesh'):\n"
+        "    builtins.mesh = jax.make_mesh((4,), ('x',), axis_types=(jax.sharding.AxisType.Auto,))"
+        "\n\n\n"
+        "@partial(jax.shard_map, mesh=mesh, in_specs=jax.P('x'), out_specs=jax.P())\n"
+        "def f(x):\n    return lax.psum(x * 2, 'x')",
+        "f32[8,4]",
+    )
+    with ExtractionProcess(LIMITS, ("cpu", "tpu-v5e")) as process:
+        [levels] = process.extract(kept).further
+    assert levels.optimized_hlo is None
+    assert levels.refusal is not None
+    assert "its mesh is made of cpu devices before it is traced" in levels.refusal[1]
