@@ -30,5 +30,5 @@ def gpus_are_cuda() -> Iterator[None]:
 
 def without_callbacks(lowered: jax.stages.Lowered) -> jax.stages.Lowered:
     """Takes the Python functions from what `lowered` hands the compiler; gives `lowered`."""
-    lowered._lowering.compile_args["host_callbacks"] = ()  # type: ignore[attr-defined]
+    lowered._lowering.compile_args["host_callbacks"] = ()
     return lowered
