@@ -6,7 +6,9 @@ The floor is what no way to a target's two texts can do without, by JAX's public
 the trace for the target, print the StableHLO, compile with the same options, print the optimized
 HLO. Ours is the target's stage of `levels.extract`, the very call that a worker answers with.
 Each runs in a process of its own with the pinned environment; they take turns at each program,
-and at who is first. CPU time counts the process and its children, ptxas among them.
+and at who is first. CPU time counts the process and its children, ptxas among them. Ratios are
+medians of those of the programs, and those of the means. Ours compiles on one core, so where
+others are free its wall time is over that of a floor whose ptxas children run beside each other.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import json
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +26,7 @@ from jax_ir_pairs.config import Limits, load_config
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import ExtractionProcess
 from jax_ir_pairs.extraction.environment import child_environment
-from jax_ir_pairs.extraction.line_process import LineProcess
+from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.targets import TARGETS, require_installed
@@ -96,30 +97,47 @@ for line in sys.stdin:
 """
 
 
-def _start(way: str, target: str) -> LineProcess:
-    command = [sys.executable, "-P", "-c", _CHILD, way, target]
-    return LineProcess(command, child_environment(("cpu", target)))
+class _Way:
+    """A process that compiles programs one way, with a new one after each that ends it."""
 
+    def __init__(self, way: str, target: str) -> None:
+        self._command = [sys.executable, "-P", "-c", _CHILD, way, target]
+        self._environment = child_environment(("cpu", target))
+        self._child: LineProcess | None = None
 
-def _ask(child: LineProcess, program: Program, number: int) -> Any:
-    request = json.dumps([program.python, program.entry_point, program.inputs, number])
-    child.write(request.encode() + b"\n")
-    return json.loads(child.read(seconds=600))
+    def seconds(self, program: Program, number: int) -> list[float] | None:
+        """Gives wall and CPU seconds of `program`, or nothing where it does not compile."""
+        if self._child is None:
+            self._child = LineProcess(self._command, self._environment)
+        request = json.dumps([program.python, program.entry_point, program.inputs, number])
+        try:
+            self._child.write(request.encode() + b"\n")
+            seconds: list[float] | None = json.loads(self._child.read(seconds=600))
+        except ChildDiedError:
+            self.close()
+            return None
+        return seconds
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._child is not None:
+            self._child.close()
+        self._child = None
 
 
 def _measure(target: str, programs: Sequence[tuple[Program, int]]) -> list[tuple[float, ...]]:
     """Gives wall and CPU seconds, the floor's and then ours, of each program that compiles."""
     measured = []
-    with contextlib.ExitStack() as stack:
-        floor, ours = (
-            stack.enter_context(contextlib.closing(_start(way, target)))
-            for way in ("floor", "ours")
-        )
+    with (
+        contextlib.closing(_Way("floor", target)) as floor,
+        contextlib.closing(_Way("ours", target)) as ours,
+    ):
         for turn, (program, number) in enumerate(programs):
             order = [floor, ours] if turn % 2 else [ours, floor]
-            spans = {child: _ask(child, program, number) for child in order}
-            if spans[floor] and spans[ours] and turn >= _WARM_UP:
-                measured.append((*spans[floor], *spans[ours]))
+            seconds = {way: way.seconds(program, number) for way in order}
+            first, second = seconds[floor], seconds[ours]
+            if first and second and turn >= _WARM_UP:
+                measured.append((*first, *second))
     return measured
 
 
@@ -142,12 +160,23 @@ def main(config: str = "hlo-10k", count: str = "60", *targets: str) -> None:
     titles = ("floor wall", "floor CPU", "ours wall", "ours CPU", "ratio wall", "ratio CPU")
     table = Table("target", "n", "", *titles, title=f"ms a program of {config}")
     for target in targets:
-        columns = list(zip(*_measure(target, programs), strict=True))
-        for name, figure in (("median", statistics.median), ("mean", statistics.fmean)):
-            figures = [1e3 * figure(column) for column in columns]
-            ratios = (f"{figures[2] / figures[0]:.3f}", f"{figures[3] / figures[1]:.3f}")
-            shown = [f"{value:.1f}" for value in figures]
-            table.add_row(target, f"{len(columns[0])}", name, *shown, *ratios)
+        measured = _measure(target, programs)
+        ratios = [
+            (ours / floor, our_cpu / floor_cpu) for floor, floor_cpu, ours, our_cpu in measured
+        ]
+        means = [statistics.fmean(column) for column in zip(*measured, strict=True)]
+        rows = {
+            "median": [statistics.median(column) for column in zip(*measured, strict=True)],
+            "mean": means,
+        }
+        quotients = {
+            "median": [statistics.median(column) for column in zip(*ratios, strict=True)],
+            "mean": [means[2] / means[0], means[3] / means[1]],
+        }
+        for name, seconds in rows.items():
+            shown = [f"{1e3 * value:.1f}" for value in seconds]
+            of_floor = [f"{value:.3f}" for value in quotients[name]]
+            table.add_row(target, f"{len(measured)}", name, *shown, *of_floor)
     Console().print(table)
 
 

@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import jaxlib._hlo as _hlo
 import pytest
@@ -169,6 +170,17 @@ def test_eig_is_lowered_for_a_pinned_cusolver() -> None:
         [levels] = process.extract(eig).further
     assert levels.optimized_hlo is not None
     assert "cusolver_geev_ffi" in levels.optimized_hlo
+
+
+def test_no_cuda_toolkit_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed("cuda-h100")
+    broken = tmp_path / "ptxas"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with ExtractionProcess(LIMITS, ("cpu", "cuda-h100")) as process:
+        [levels] = process.extract(PROGRAMS["softmax"]).further
+    assert levels.refusal is None
 
 
 def test_processes_side_by_side_share_libtpu() -> None:
