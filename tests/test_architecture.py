@@ -36,6 +36,7 @@ WITH_JAX = {
     "extraction/registry.py",
     "extraction/source.py",
     "extraction/targets/compilation.py",
+    "extraction/targets/gpu_callbacks.py",
     "extraction/targets/parallel.py",
     "extraction/targets/topology.py",
     "extraction/user_file.py",
@@ -47,6 +48,7 @@ PRIVATE = {
     "extraction/hlo_module.py",
     "extraction/registry.py",
     "extraction/targets/cuda_libraries.py",  # of the CUDA plug-in
+    "extraction/targets/gpu_callbacks.py",
 }
 """The small files that use private modules of JAX, one for each concern."""
 

@@ -10,8 +10,10 @@ from typing import Any
 import jax
 
 from jax_ir_pairs.extraction import hlo_module
+from jax_ir_pairs.extraction.counting import all_jaxprs
 from jax_ir_pairs.extraction.environment import PLATFORM_OPTIONS
 from jax_ir_pairs.extraction.targets.cuda_libraries import pinned_versions
+from jax_ir_pairs.extraction.targets.gpu_callbacks import gpus_are_cuda, without_callbacks
 from jax_ir_pairs.extraction.targets.parallel import running_on
 from jax_ir_pairs.extraction.targets.topology import devices
 from jax_ir_pairs.extraction.text import with_one_newline
@@ -34,18 +36,23 @@ class Compilation:
 
         A program of one device is lowered from the trace that is there: where it runs is no part
         of it, but comes from the default device, as it does for who has such a device. A mesh is
-        part of a trace, so a program of several devices is traced on those of the target.
+        part of a trace, and so is what a program exports for the platform that it finds: such
+        programs are traced on the target's devices.
         """
         found = devices(self.target, self.num_devices)[: self.num_devices]
-        traced = self.traced
-        if self.num_devices > 1:
-            with running_on(found):
-                traced = self.trace_again()
         platform = TARGETS[self.target].platform
+        traced = self.traced
+        if self.num_devices > 1 or self._exports():
+            with running_on(found, platform):
+                traced = self.trace_again()
         libraries = pinned_versions() if platform == "cuda" else nullcontext()
-        with jax.default_device(found[0]), libraries:
+        with jax.default_device(found[0]), libraries, gpus_are_cuda():
             lowered: jax.stages.Lowered = traced.lower(lowering_platforms=(platform,))
-        return lowered
+        return without_callbacks(lowered) if platform == "cuda" else lowered
+
+    def _exports(self) -> bool:
+        eqns = (eqn for jaxpr in all_jaxprs(self.traced.jaxpr) for eqn in jaxpr.eqns)
+        return any(eqn.primitive.name == "call_exported" for eqn in eqns)
 
     def texts(self, lowered: jax.stages.Lowered) -> tuple[str, str]:
         """Gives the StableHLO and the optimized HLO of `lowered`.

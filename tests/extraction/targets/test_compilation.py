@@ -3,12 +3,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import jaxlib._hlo as _hlo
 import pytest
 
 from jax_ir_pairs.config import Limits
-from jax_ir_pairs.extraction import Extraction, ExtractionProcess, TargetLevels
+from jax_ir_pairs.extraction import Extraction, ExtractionProcess, TargetLevels, hlo_module
 from jax_ir_pairs.targets import TARGETS
 from tests.extraction.hand_written import PROGRAMS, program
 
@@ -26,6 +28,19 @@ REPLICATED = program(
     "@partial(jax.pmap, axis_name='i')\n"
     "def f(x):\n    return x / lax.psum(x, 'i') + lax.axis_index('i')",
     "f32[2,16]",
+)
+
+CALLBACK = program(
+    "import numpy as np\n\n\n"
+    "def f(x):\n    jax.debug.print('{}', x)\n"
+    "    return jax.pure_callback(lambda v: np.asarray(v) * 2, x, x) + 1",
+    "f32[4]",
+)
+EXPORTED = program(
+    "from jax import export\n\n\n"
+    "inner = export.export(jax.jit(jnp.sin))(jax.ShapeDtypeStruct((4,), jnp.float32))\n\n\n"
+    "def f(x):\n    return inner.call(x) + 1",
+    "f32[4]",
 )
 
 
@@ -69,7 +84,13 @@ def test_texts_are_canonical_and_parse(target: str) -> None:
     assert text.endswith("}\n")
     assert not text.endswith("\n\n")
     assert not re.search(r"metadata=|stack_frame_id|FileNames|\.py|/tmp|/home|0x[0-9a-f]{6}", text)
-    assert _hlo.hlo_module_from_text(text)
+    again = hlo_module.optimized_text(_hlo.hlo_module_from_text(text))
+    assert computations(again) == computations(text)
+
+
+def computations(hlo: str) -> list[str]:
+    """Gives the computations of a module, whose order XLA finds anew in a parsed one."""
+    return sorted(hlo.rstrip().split("\n\n"))
 
 
 @pytest.mark.parametrize("target", ["tpu-v5e", "tpu-v7x", "cuda-h100"])
@@ -102,6 +123,36 @@ def test_what_a_target_cannot_lower_keeps_the_rest(target: str) -> None:
     assert "lapack" in extraction.optimized_hlo
 
 
+@pytest.mark.parametrize("target", ["tpu-v5e", "cuda-h100"])
+def test_callbacks_compile_and_leave_the_cpu_its_text(target: str) -> None:
+    installed(target)
+    with ExtractionProcess(LIMITS) as process:
+        alone = process.extract(CALLBACK)
+    with ExtractionProcess(LIMITS, ("cpu", target)) as process:
+        first, again = process.extract(CALLBACK), process.extract(CALLBACK)
+    assert replace(first, further=()) == alone
+    assert first == again
+    [levels] = first.further
+    assert levels.refusal is None
+    assert levels.optimized_hlo is not None
+    if target.startswith("cuda"):
+        assert levels.optimized_hlo.count('"xla_ffi_python_gpu_callback"') == 2
+        assert "index = 1" in levels.optimized_hlo
+    else:
+        assert "is_host_transfer=true" in levels.optimized_hlo
+
+
+@pytest.mark.parametrize("target", ["tpu-v5e", "cuda-h100"])
+def test_what_a_program_exports_is_for_the_target(target: str) -> None:
+    installed(target)
+    with ExtractionProcess(LIMITS, ("cpu", target)) as process:
+        extraction = process.extract(EXPORTED)
+    assert "call_exported" in extraction.primitives
+    [levels] = extraction.further
+    assert levels.refusal is None
+    assert levels.optimized_hlo is not None
+
+
 def test_a_target_lowers_otherwise_only_where_it_must() -> None:
     installed("tpu-v5e")
     with ExtractionProcess(LIMITS, ("cpu", "tpu-v5e")) as process:
@@ -119,6 +170,17 @@ def test_eig_is_lowered_for_a_pinned_cusolver() -> None:
         [levels] = process.extract(eig).further
     assert levels.optimized_hlo is not None
     assert "cusolver_geev_ffi" in levels.optimized_hlo
+
+
+def test_no_cuda_toolkit_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed("cuda-h100")
+    broken = tmp_path / "ptxas"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with ExtractionProcess(LIMITS, ("cpu", "cuda-h100")) as process:
+        [levels] = process.extract(PROGRAMS["softmax"]).further
+    assert levels.refusal is None
 
 
 def test_processes_side_by_side_share_libtpu() -> None:
