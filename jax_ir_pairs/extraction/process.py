@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from jax_ir_pairs.errors import INCIDENT_REASONS, BuildError, Reason, Rejected
-from jax_ir_pairs.extraction.environment import child_command, child_environment, memory_bytes
+from jax_ir_pairs.extraction.environment import (
+    child_command,
+    child_environment,
+    make_dumps_folder,
+    memory_bytes,
+)
 from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
-from jax_ir_pairs.extraction.result import Extraction, TargetLevels
+from jax_ir_pairs.extraction.result import Extraction, Pass, TargetLevels
 from jax_ir_pairs.extraction.text import without_machine
 from jax_ir_pairs.targets import require_installed
 
@@ -32,14 +39,19 @@ class ExtractionProcess:
     The child is started by the first program, or ahead of it by `start`, and again after every
     `limits.programs_per_process` programs. A context manager, which kills the child at its end.
     Each target after the first adds to the extraction, and the time of a program to its limit; one
-    on which the child dies or hangs is one that refuses the program. Not for use by several
-    threads at once, but for `kill`; each may have one of its own.
+    on which the child dies or hangs is one that refuses the program. With `passes`, what each pass
+    made of a module is in the extraction too. Not for use by several threads at once, but for
+    `kill`; each may have one of its own.
     """
 
-    def __init__(self, limits: Limits, targets: Sequence[str] = ("cpu",)) -> None:
+    def __init__(
+        self, limits: Limits, targets: Sequence[str] = ("cpu",), *, passes: bool = False
+    ) -> None:
         require_installed(targets)
         self._limits = limits
         self._targets = tuple(targets)
+        self._passes = passes
+        self._dumps: Path | None = None
         self._child: LineProcess | None = None
         self._ready = False
         self._killed = False
@@ -62,7 +74,8 @@ class ExtractionProcess:
         if self._child is None:
             limit = memory_bytes(self._limits.memory_gib, self._targets)
             command = child_command(limit, self._targets[1:])
-            self._child = LineProcess(command, child_environment(self._targets))
+            self._dumps = make_dumps_folder() if self._passes else None
+            self._child = LineProcess(command, child_environment(self._targets, self._dumps))
             if self._killed:  # while it started
                 self._child.kill()
 
@@ -74,27 +87,27 @@ class ExtractionProcess:
         """
         further = self._targets[1:]
         try:
-            return self._extract(program, further)
+            return self._extract(program, further, passes=self._passes)
         except Rejected as rejected:
             if not further or self._killed or rejected.reason not in INCIDENT_REASONS:
                 raise
         # Which of the targets it was is known once each has been asked for alone.
-        extraction = self._extract(program, ())
+        extraction = self._extract(program, (), passes=self._passes)
         alone = tuple(self._of_target(program, target) for target in further)
         return replace(extraction, further=alone)
 
     def _of_target(self, program: Program, target: str) -> TargetLevels:
         try:
-            [levels] = self._extract(program, (target,)).further
+            [levels] = self._extract(program, (target,), passes=False).further
         except Rejected as rejected:
             return TargetLevels.refused(target, rejected.reason, rejected.detail)
         return levels
 
-    def _extract(self, program: Program, further: tuple[str, ...]) -> Extraction:
+    def _extract(self, program: Program, further: tuple[str, ...], *, passes: bool) -> Extraction:
         if self._answered >= self._limits.programs_per_process:
             self.close()
         try:
-            reply = self._ask(self._ready_child(), program, further)
+            reply = self._ask(self._ready_child(), program, further, passes=passes)
         except BaseException:  # KeyboardInterrupt too: an answer half read is of no use
             self.close()
             raise
@@ -111,13 +124,19 @@ class ExtractionProcess:
             for item in fields["further"]
         )
         primitives = tuple(fields["primitives"])
-        return Extraction(**{**fields, "primitives": primitives, "further": levels})
+        steps = tuple(Pass(**item) for item in fields["passes"])
+        return Extraction(
+            **{**fields, "primitives": primitives, "further": levels, "passes": steps}
+        )
 
     def close(self) -> None:
         """Kills the child, if there is one. The next program gets a fresh one."""
         child, self._child, self._ready, self._answered = self._child, None, False, 0
         if child is not None:
             child.close()
+        dumps, self._dumps = self._dumps, None
+        if dumps is not None:
+            shutil.rmtree(dumps, ignore_errors=True)
 
     def kill(self) -> None:
         """Makes the extraction under way fail at once, and every later one. For other threads."""
@@ -150,13 +169,14 @@ class ExtractionProcess:
         return self._child
 
     def _ask(
-        self, child: LineProcess, program: Program, further: tuple[str, ...]
+        self, child: LineProcess, program: Program, further: tuple[str, ...], *, passes: bool
     ) -> dict[str, Any]:
         request = {
             "python": program.python,
             "entry_point": program.entry_point,
             "inputs": program.inputs,
             "targets": further,
+            "passes": passes,
         }
         seconds = self._limits.seconds * (1 + len(further))
         try:

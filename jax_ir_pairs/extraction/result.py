@@ -9,6 +9,15 @@ from jax_ir_pairs.errors import Reason
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """The module after an HLO pass that changed it; both names are empty before the first."""
+
+    pipeline: str
+    name: str
+    hlo: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetLevels:
     """What a further target makes of a program, or why it refuses it."""
 
@@ -49,3 +58,5 @@ class Extraction:
     peak_memory_bytes: int
     further: tuple[TargetLevels, ...] = ()
     """The targets after the first, in the order in which they were asked for."""
+    passes: tuple[Pass, ...] = ()
+    """From the unoptimized to the optimized module, where they were asked for."""

@@ -59,7 +59,7 @@ def write_card(out: Path) -> Path:
         template_path=str(resource_folder("dataset_card_template") / "README.md"),
         manifests=manifests,
         commands=[_command(Config.model_validate_json(json.dumps(m["config"]))) for m in manifests],
-        columns=markdown_table(_all_targets(manifests)),
+        columns=markdown_table(_all_targets(manifests), passes=any(map(_has_passes, manifests))),
         levels=LEVELS,
         version=jax_ir_pairs.__version__,
         max_elements=MAX_ELEMENTS,
@@ -114,6 +114,10 @@ def _all_targets(manifests: Iterable[Manifest]) -> tuple[str, ...]:
     return tuple(name for name in TARGETS if name in used)
 
 
+def _has_passes(manifest: Manifest) -> bool:
+    return bool(manifest["config"].get("passes"))
+
+
 def _dataset_info(manifest: Manifest) -> dict[str, Any]:
     targets = manifest["config"]["targets"]
     splits = [
@@ -126,15 +130,21 @@ def _dataset_info(manifest: Manifest) -> dict[str, Any]:
     ]
     return {
         "config_name": manifest["config"]["name"],
-        "features": [_feature(column.name, column.kind) for column in columns(targets)],
+        "features": [
+            _feature(column.name, column.kind)
+            for column in columns(targets, passes=_has_passes(manifest))
+        ],
         "splits": splits,
         "download_size": manifest["bytes"],
         "dataset_size": sum(split["num_bytes"] for split in splits),
     }
 
 
-def _feature(name: str, kind: str) -> dict[str, str]:
+def _feature(name: str, kind: str) -> dict[str, Any]:
     """Describes a column as every version of `datasets` reads it."""
+    if kind.startswith("list of {"):  # a sequence of these would be read as one of each
+        fields = kind.removeprefix("list of {").removesuffix("}").split(", ")
+        return {"name": name, "list": [{"name": field, "dtype": "string"} for field in fields]}
     if kind.startswith("list of "):
         return {"name": name, "sequence": kind.removeprefix("list of ")}
     return {"name": name, "dtype": kind}

@@ -12,7 +12,11 @@ from rich.table import Table
 
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.inspect.highlighting import highlighted
+from jax_ir_pairs.inspect.passes_view import print_passes
 from jax_ir_pairs.schema import LEVELS
+
+PASSES = "passes"
+"""What can be shown beside the levels, of rows that have it."""
 
 _TITLES = {
     "python": "Python",
@@ -24,14 +28,15 @@ _TITLES = {
 
 
 def check_levels(levels: Sequence[str]) -> tuple[str, ...]:
-    """Gives the levels to show in their order; none asked for means all.
+    """Gives the levels to show in their order, `passes` last; none asked for means all but that.
 
     **Raises:** [`UsageError`][] that says which levels there are.
     """
+    known = (*LEVELS, PASSES)
     for level in levels:
-        if level not in LEVELS:
-            raise UsageError(f"There is no level {level!r}; there are {', '.join(LEVELS)}.")
-    return tuple(level for level in LEVELS if not levels or level in levels)
+        if level not in known:
+            raise UsageError(f"There is no level {level!r}; there are {', '.join(known)}.")
+    return tuple(level for level in known if level in (levels or LEVELS))
 
 
 def print_row(
@@ -40,9 +45,19 @@ def print_row(
     """Prints what a row is and its levels, each of at most `max_lines` lines if there is a limit.
 
     Where the output is no terminal the texts come without color and whole in width, as they are.
+
+    **Raises:** [`UsageError`][] where the passes are asked for and the row has none.
     """
+    if PASSES in levels and PASSES not in row:
+        raise UsageError(
+            f"The rows of {row['config']} have no passes; build a config with 'passes: true', "
+            "such as passes-1k."
+        )
     console.print(_header(row))
     for level in levels:
+        if level == PASSES:
+            print_passes(console, row[PASSES], full=max_lines is None)
+            continue
         text: str = row[level]
         lines = text.rstrip("\n").split("\n")
         cut = max_lines is not None and len(lines) > max_lines
