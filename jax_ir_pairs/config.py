@@ -110,7 +110,7 @@ class TextLimits(_Model):
     stablehlo: Annotated[int, Field(ge=100)] = 400_000
     hlo: Annotated[int, Field(ge=100)] = 400_000
     optimized_hlo: Annotated[int, Field(ge=100)] = 800_000
-    passes: Annotated[int, Field(ge=100, description="all texts of a row together")] = 2_000_000
+    passes: Annotated[int, Field(ge=100, description="all texts of a row together")] = 6_000_000
 
 
 class Limits(_Model):

@@ -15,21 +15,21 @@ _FIRST = "before any pass"
 
 
 def print_passes(console: Console, passes: Sequence[Mapping[str, str]], *, full: bool) -> None:
-    """Prints a line for each step: the pass, and how many lines it added, took and left.
+    """Prints a line for each step: the pass, and how many lines it added and removed.
 
     With `full` the modules follow, each as it is after its pass.
     """
     changes = max(0, len(passes) - 1)
     title = f"passes ({changes:,} change{'' if changes == 1 else 's'})"
     console.print(Rule(title, align="left", style="dim"))
-    table = Table("", "pipeline", "pass", "lines", "added", "taken", box=None)
+    table = Table("", "pipeline", "pass", "lines", "added", "removed", box=None)
     for column in (table.columns[0], *table.columns[3:]):
         column.justify = "right"
     before: Counter[str] = Counter()
     for number, step in enumerate(passes):
         lines = Counter(step["hlo"].rstrip("\n").split("\n"))
-        added, taken = (lines - before).total(), (before - lines).total()
-        change = (f"+{added:,}", f"-{taken:,}") if number else ("", "")
+        added, removed = (lines - before).total(), (before - lines).total()
+        change = (f"+{added:,}", f"-{removed:,}") if number else ("", "")
         name = step["pass"] or _FIRST
         table.add_row(f"{number}", step["pipeline"], name, f"{lines.total():,}", *change)
         before = lines
