@@ -31,6 +31,7 @@ WITH_JAX = {
     "extraction/counting.py",
     "extraction/hlo_module.py",
     "extraction/levels.py",
+    "extraction/passes.py",
     "extraction/registry.py",
     "extraction/source.py",
     "extraction/targets/compilation.py",

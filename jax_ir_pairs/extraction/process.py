@@ -87,27 +87,27 @@ class ExtractionProcess:
         """
         further = self._targets[1:]
         try:
-            return self._extract(program, further, passes=self._passes)
+            return self._extract(program, further)
         except Rejected as rejected:
             if not further or self._killed or rejected.reason not in INCIDENT_REASONS:
                 raise
         # Which of the targets it was is known once each has been asked for alone.
-        extraction = self._extract(program, (), passes=self._passes)
+        extraction = self._extract(program, ())
         alone = tuple(self._of_target(program, target) for target in further)
         return replace(extraction, further=alone)
 
     def _of_target(self, program: Program, target: str) -> TargetLevels:
         try:
-            [levels] = self._extract(program, (target,), passes=False).further
+            [levels] = self._extract(program, (target,)).further
         except Rejected as rejected:
             return TargetLevels.refused(target, rejected.reason, rejected.detail)
         return levels
 
-    def _extract(self, program: Program, further: tuple[str, ...], *, passes: bool) -> Extraction:
+    def _extract(self, program: Program, further: tuple[str, ...]) -> Extraction:
         if self._answered >= self._limits.programs_per_process:
             self.close()
         try:
-            reply = self._ask(self._ready_child(), program, further, passes=passes)
+            reply = self._ask(self._ready_child(), program, further)
         except BaseException:  # KeyboardInterrupt too: an answer half read is of no use
             self.close()
             raise
@@ -169,14 +169,14 @@ class ExtractionProcess:
         return self._child
 
     def _ask(
-        self, child: LineProcess, program: Program, further: tuple[str, ...], *, passes: bool
+        self, child: LineProcess, program: Program, further: tuple[str, ...]
     ) -> dict[str, Any]:
         request = {
             "python": program.python,
             "entry_point": program.entry_point,
             "inputs": program.inputs,
             "targets": further,
-            "passes": passes,
+            "passes": self._passes,
         }
         seconds = self._limits.seconds * (1 + len(further))
         try:
