@@ -158,7 +158,7 @@ def parsed(extractions: dict[str, Extraction]) -> dict[str, tuple[str, list[str]
         text=True,
         check=True,
     )
-    return {name: tuple(found) for name, *found in map(json.loads, run.stdout.splitlines())}  # type: ignore[misc]
+    return {name: tuple(found) for name, *found in map(json.loads, run.stdout.splitlines())}
 
 
 def _instructions(text: str) -> list[str]:
