@@ -21,7 +21,7 @@ from jax_ir_pairs.extraction.result import Pass
 
 _DUMP: Mapping[str, str | bool] = {"xla_dump_hlo_as_proto": True, "xla_dump_hlo_pass_re": ".*"}
 
-_FIRST = ".before_optimizations.hlo.pb"
+_FIRST, _LAST = ".before_optimizations.hlo.pb", "after_optimizations.hlo.pb"
 # What follows the module's own name, as in `0006.simplification.after_algsimp.before_dce.hlo.pb`.
 _STEP = re.compile(r"(\d+)\.(.+?)\.after_(.+?)(?:\.before_.+)?\.hlo\.pb")
 # Custom passes of the CPU compiler carry a count of their process: `apply-xla-transforms-3`.
@@ -36,6 +36,8 @@ _OF_COMPILATION = re.compile(
 )
 _BEFORE_WHICH = ", frontend_attributes="
 
+_NOT_WHOLE = "the dumps of the passes are not whole: no room for temporary files"  # XLA goes on
+
 
 def compile_with_passes(
     lowered: jax.stages.Lowered, options: Mapping[str, str | bool | int]
@@ -44,7 +46,8 @@ def compile_with_passes(
 
     A text is there once: what leaves the text as it is, as most passes do, is no step.
 
-    Raises MemoryError where the folder for temporary files has no room for the dumps.
+    Raises MemoryError where the folder for temporary files has no room for the dumps, and
+    ValueError where they do not lead to the optimized module.
     """
     with TemporaryDirectory(dir=os.environ.get(DUMPS)) as folder:
         dump = {**options, **_DUMP, "xla_dump_to": folder}
@@ -54,13 +57,19 @@ def compile_with_passes(
 
 
 def _read(folder: Path, final: str) -> tuple[Pass, ...]:
-    [first] = (path.name for path in folder.iterdir() if path.name.endswith(_FIRST))
-    own = first.removesuffix(_FIRST) + "."
+    paths = list(folder.iterdir())
+    # XLA dumps what it compiles on the way too, but only for this module from before any pass.
     found = sorted(
         (int(match[1]), match[2], _COUNT.sub("", match[3]), path)
-        for path in folder.iterdir()
-        if path.name.startswith(own) and (match := _STEP.fullmatch(path.name.removeprefix(own)))
+        for first in paths
+        if first.name.endswith(_FIRST)
+        for path in paths
+        if path.name.startswith(own := first.name.removesuffix(_FIRST) + ".")
+        and (match := _STEP.fullmatch(path.name.removeprefix(own)))
     )
+    ended = any(path.name.endswith(_LAST) for path in paths)
+    if not (found and ended) or [number for number, *_ in found] != list(range(len(found))):
+        raise MemoryError(_NOT_WHOLE)
     attributes = "".join(_OF_COMPILATION.findall(final.partition("\n")[0]))
     passes: list[Pass] = []
     before = b""
@@ -76,9 +85,8 @@ def _read(folder: Path, final: str) -> tuple[Pass, ...]:
             passes.append(Pass("", "", text))
         elif text != passes[-1].hlo:
             passes.append(Pass(pipeline, name, text))
-    # XLA goes on where it cannot write.
-    if [number for number, *_ in found] != list(range(len(found))) or passes[-1].hlo != final:
-        raise MemoryError("the dumps of the passes are not whole")
+    if passes[-1].hlo != final:
+        raise ValueError("the module after the last pass is not the optimized one")
     return tuple(passes)
 
 
@@ -88,10 +96,15 @@ def _module_in(dump: bytes) -> bytes:
     Its tag is one byte; the length is a varint of seven bits a byte, of which the last is below
     128.
     """
-    if not dump.startswith(b"\n"):
-        raise MemoryError("a dump of the passes is empty")
-    end = next(place for place in range(1, len(dump)) if dump[place] < 128)
-    return dump[end + 1 :]
+    length, place = 0, 0
+    for place, byte in enumerate(dump[1:11]):
+        length |= (byte & 127) << 7 * place
+        if byte < 128:
+            break
+    module = dump[place + 2 :]
+    if not dump.startswith(b"\n") or len(module) != length:
+        raise MemoryError(_NOT_WHOLE)
+    return module
 
 
 def _with_attributes(text: str, attributes: str) -> str:
