@@ -118,6 +118,7 @@ class TextLimits(_Model):
     stablehlo: Annotated[int, Field(ge=100)] = 400_000
     hlo: Annotated[int, Field(ge=100)] = 400_000
     optimized_hlo: Annotated[int, Field(ge=100)] = 800_000
+    passes: Annotated[int, Field(ge=100, description="all texts of a row together")] = 6_000_000
 
 
 class Limits(_Model):
@@ -137,6 +138,7 @@ class Config(_Model):
     splits: Splits
     rows_per_shard: Annotated[int, Field(ge=1, le=100_000)]
     targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("cpu",)
+    passes: bool = False
     recipe: Recipe
     text_limits: TextLimits = TextLimits()
     limits: Limits = Limits()
@@ -176,6 +178,8 @@ class Config(_Model):
         """
         safety = {"limits", "max_rejected_share"}
         content = self.model_dump(mode="json", exclude={"description", *safety})
+        if not self.passes:  # rows are those of a version that had no passes
+            del content["passes"], content["text_limits"]["passes"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -23,15 +23,26 @@ LEVELS: tuple[str, ...] = ("python", "jaxpr", "stablehlo", "hlo", "optimized_hlo
 SPLITS: tuple[str, ...] = ("train", "validation", "test", "test_ops", "test_compositions")
 """All that a config can have; the last two are of programs with what is held out of the others."""
 
-Kind = Literal["string", "list of string", "int32", "int64", "float64", "list of line map entry"]
+Kind = Literal[
+    "string",
+    "list of string",
+    "list of {pipeline, pass, hlo}",
+    "list of {python, jaxpr, stablehlo, hlo, optimized_hlo}",
+    "int32",
+    "int64",
+    "float64",
+]
 
 _ARROW: dict[Kind, pa.DataType] = {
     "string": pa.string(),
     "list of string": pa.list_(pa.string()),
+    "list of {pipeline, pass, hlo}": pa.list_(
+        pa.struct({"pipeline": pa.string(), "pass": pa.string(), "hlo": pa.string()})
+    ),
     "int32": pa.int32(),
     "int64": pa.int64(),
     "float64": pa.float64(),
-    "list of line map entry": pa.list_(
+    "list of {python, jaxpr, stablehlo, hlo, optimized_hlo}": pa.list_(
         pa.struct(
             [("python", pa.int32()), *((level, pa.list_(pa.int32())) for level in LEVELS[1:])]
         )
@@ -60,7 +71,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("optimized_hlo", "string", "the HLO module after every pass of the compiler"),
     Column(
         "line_map",
-        "list of line map entry",
+        "list of {python, jaxpr, stablehlo, hlo, optimized_hlo}",
         "for each line of `python` that something came from, the lines of each level that did",
     ),
     Column("family", "string", "the generator that made the program"),
@@ -88,8 +99,19 @@ COLUMNS: tuple[Column, ...] = (
 """The columns in the order in which they are stored."""
 
 
-def columns(targets: Sequence[str] = ("cpu",)) -> tuple[Column, ...]:
-    """Gives the columns of a config's rows: two more for each target after the first."""
+PASSES = Column(
+    "passes",
+    "list of {pipeline, pass, hlo}",
+    "the module before any pass of the compiler, and after each that changed it",
+)
+"""The column of a config that asks for it."""
+
+
+def columns(targets: Sequence[str] = ("cpu",), *, passes: bool = False) -> tuple[Column, ...]:
+    """Gives the columns of a config's rows: two more for each target after the first.
+
+    Those of the targets, and [`PASSES`][] where it is asked for, come after the levels.
+    """
     place = COLUMNS.index(next(c for c in COLUMNS if c.name == LEVELS[-1])) + 1
     more = [
         column
@@ -109,24 +131,28 @@ def columns(targets: Sequence[str] = ("cpu",)) -> tuple[Column, ...]:
             ),
         )
     ]
-    return (*COLUMNS[:place], *more, *COLUMNS[place:])
+    steps = (PASSES,) if passes else ()
+    return (*COLUMNS[:place], *more, *steps, *COLUMNS[place:])
 
 
-def arrow_schema(targets: Sequence[str] = ("cpu",)) -> pa.Schema:
+def arrow_schema(targets: Sequence[str] = ("cpu",), *, passes: bool = False) -> pa.Schema:
     """Gives the Arrow schema of a shard; only columns of further targets are nullable."""
     return pa.schema(
-        [pa.field(c.name, _ARROW[c.kind], nullable=c.nullable) for c in columns(targets)]
+        [
+            pa.field(c.name, _ARROW[c.kind], nullable=c.nullable)
+            for c in columns(targets, passes=passes)
+        ]
     )
 
 
-def features(targets: Sequence[str] = ("cpu",)) -> datasets.Features:
+def features(targets: Sequence[str] = ("cpu",), *, passes: bool = False) -> datasets.Features:
     """Gives the same columns as `datasets.Features`. Imports datasets."""
     import datasets
 
-    return datasets.Features.from_arrow_schema(arrow_schema(targets))
+    return datasets.Features.from_arrow_schema(arrow_schema(targets, passes=passes))
 
 
-def markdown_table(targets: Sequence[str] = ("cpu",)) -> str:
+def markdown_table(targets: Sequence[str] = ("cpu",), *, passes: bool = False) -> str:
     """Gives the columns as a Markdown table, for the card and the docs."""
-    rows = [f"| `{c.name}` | {c.kind} | {c.meaning} |" for c in columns(targets)]
+    rows = [f"| `{c.name}` | {c.kind} | {c.meaning} |" for c in columns(targets, passes=passes)]
     return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])

@@ -33,6 +33,7 @@ WITH_JAX = {
     "extraction/hlo_module.py",
     "extraction/in_process.py",  # of the caller
     "extraction/levels.py",
+    "extraction/passes.py",
     "extraction/registry.py",
     "extraction/source.py",
     "extraction/targets/compilation.py",

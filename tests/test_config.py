@@ -32,7 +32,9 @@ def written(folder: Path, text: str, name: str = "mine") -> Path:
 
 
 def test_the_projects_configs() -> None:
-    assert config_names() == ["hlo-100", "hlo-1k", "targets-1k", "hlo-10k", "hlo-100k", "hlo-1m"]
+    assert config_names() == [
+        *("hlo-100", "hlo-1k", "passes-1k", "targets-1k", "hlo-10k", "hlo-100k", "hlo-1m")
+    ]
     same_mix = [name for name in config_names() if name.startswith("hlo-")]
     for name, rows in zip(same_mix, [100, 1000, 10_000, 100_000, 1_000_000], strict=True):
         splits = load_config(name).splits
@@ -191,6 +193,8 @@ def test_data_is_a_forbidden_name(tmp_path: Path) -> None:
         ({"max_rejected_share": 1}, True),
         ({"seed": 1}, False),
         ({"text_limits": {"hlo": 1000}}, False),
+        ({"text_limits": {"passes": 1000}}, True),
+        ({"passes": True}, False),
         ({"recipe": {"families": {"neural": 1}}}, False),
     ],
 )
@@ -198,6 +202,12 @@ def test_what_decides_the_fingerprint(tmp_path: Path, override: dict[str, Any], 
     path = written(tmp_path, GOOD)
     one, other = load_config(path), load_config(path, **override)
     assert (one.fingerprint() == other.fingerprint()) is same
+
+
+def test_the_limit_of_passes_counts_where_there_are_any(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{GOOD}passes: true\n")
+    shorter = load_config(path, text_limits={"passes": 1000})
+    assert shorter.fingerprint() != load_config(path).fingerprint()
 
 
 def test_a_config_cannot_be_changed(tmp_path: Path) -> None:

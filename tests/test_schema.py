@@ -71,3 +71,21 @@ def test_each_further_target_adds_two_columns_after_the_levels() -> None:
     assert [field.name for field in schema if field.nullable] == more
     assert list(features(TARGETS)) == names
     assert all(f"| `{name}` | string |" in markdown_table(TARGETS) for name in more)
+
+
+def test_passes_come_after_the_levels_and_targets() -> None:
+    names = [column.name for column in columns(TARGETS, passes=True)]
+    assert names[names.index("passes") - 1] == "optimized_hlo_cuda_h100"
+    assert [name for name in names if name != "passes"] == [c.name for c in columns(TARGETS)]
+    assert "| `passes` | list of {pipeline, pass, hlo} |" in markdown_table(passes=True)
+
+
+def test_rows_with_passes_encode_as_features_do() -> None:
+    field = arrow_schema(passes=True).field("passes")
+    assert not field.nullable
+    assert [inner.name for inner in field.type.value_type] == ["pipeline", "pass", "hlo"]
+    steps = [{"pipeline": "p", "pass": "dce", "hlo": "HloModule m"}]
+    table = pa.table({"passes": [steps]}, pa.schema([field]))
+    encoded = datasets.Dataset(table)
+    assert encoded.features["passes"] == features(passes=True)["passes"]
+    assert encoded[0]["passes"] == steps

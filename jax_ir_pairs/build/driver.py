@@ -53,7 +53,8 @@ def build(
         fingerprint=build_fingerprint(config),
         workers=workers,
         emit=_one_at_a_time(on_event),
-        open_process=open_process or partial(ExtractionProcess, config.limits, config.targets),
+        open_process=open_process
+        or partial(ExtractionProcess, config.limits, config.targets, passes=config.passes),
     )
     started = time.monotonic()
     try:

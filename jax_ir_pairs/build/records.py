@@ -82,7 +82,9 @@ def shard_records(
     reasons: Counter[str] = Counter()
     with ExitStack() as stack:
         if process is None:
-            process = stack.enter_context(ExtractionProcess(config.limits, config.targets))
+            process = stack.enter_context(
+                ExtractionProcess(config.limits, config.targets, passes=config.passes)
+            )
         candidate = _Candidates(config, split, shard, process)
         for index, seed in enumerate(candidates):
             if len(jaxprs) == wanted:
@@ -118,7 +120,7 @@ class _Candidates:
     def __init__(self, config: Config, split: str, shard: int, process: Extractor) -> None:
         self._config = config
         self._process = process
-        self._columns = [column.name for column in columns(config.targets)]
+        self._columns = [column.name for column in columns(config.targets, passes=config.passes)]
         self.refusals: dict[int, list[Refusal]] = {}
         jax_version, jaxlib_version = versions()
         self._provenance = {
@@ -141,6 +143,7 @@ class _Candidates:
             extraction = self._process.extract(program)
             for level in LEVELS[1:]:
                 self._check_length(level, getattr(extraction, level))
+            self._check_length("passes", *(step.hlo for step in extraction.passes))
         except Rejected as rejected:
             return Rejection(seed, rejected.reason, rejected.detail)
         further = [self._within_limits(levels) for levels in extraction.further]
@@ -154,6 +157,10 @@ class _Candidates:
             **asdict(program),
             **asdict(extraction),
             **self._provenance,
+            "passes": [
+                {"pipeline": step.pipeline, "pass": step.name, "hlo": step.hlo}
+                for step in extraction.passes
+            ],
         }
         for levels in further:
             target = TARGETS[levels.target]
@@ -170,10 +177,10 @@ class _Candidates:
             return TargetLevels.refused(levels.target, rejected.reason, rejected.detail)
         return levels
 
-    def _check_length(self, level: str, text: str) -> None:
+    def _check_length(self, level: str, *texts: str) -> None:
         limit: int = getattr(self._config.text_limits, level)
-        if len(text) > limit:
-            raise Rejected("too-long", f"{level} has {len(text):,} characters, over {limit:,}")
+        if (length := sum(map(len, texts))) > limit:
+            raise Rejected("too-long", f"{level} has {length:,} characters, over {limit:,}")
 
 
 def _plain(value: object) -> object:

@@ -184,6 +184,7 @@ class Run:
             rows(),
             rejected,
             targets=self.config.targets,
+            passes=self.config.passes,
             refused=refused,
         )
         self.whole.add(shard)

@@ -123,6 +123,7 @@ def write_shard(
     rejected: list[Rejection],
     *,
     targets: Sequence[str] = ("cpu",),
+    passes: bool = False,
     refused: Sequence[Refusal] = (),
 ) -> None:
     """Writes both files of a shard, each put in place only once it is whole.
@@ -131,7 +132,7 @@ def write_shard(
     meanwhile.
     """
     path = folder.parquet(shard)
-    schema = arrow_schema(targets)
+    schema = arrow_schema(targets, passes=passes)
     digests: list[RowDigest] = []
     stream = iter(rows)
     with replacing(path) as temporary:

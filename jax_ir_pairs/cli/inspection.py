@@ -25,7 +25,11 @@ def show(
     row: Annotated[int, typer.Option(min=0, help="Number of the row in its split.")] = 0,
     id: Annotated[str | None, typer.Option("--id", help="Id of the row, or its start.")] = None,
     level: Annotated[
-        list[str] | None, typer.Option(help="Level to show; can be given several times. [all]")
+        list[str] | None,
+        typer.Option(
+            help="Level to show, or passes, where the config has them; "
+            "can be given several times. [all levels]"
+        ),
     ] = None,
     lines: Annotated[int, typer.Option(min=1, help="Longest text shown, in lines.")] = 40,
     full: Annotated[bool, typer.Option("--full", help="Show texts whole.")] = False,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -81,6 +83,20 @@ _PASSED_ON = (
 _QUIET = {"PYTHONNOUSERSITE": "1", "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
+DUMPS = "JAX_IR_PAIRS_DUMPS"
+"""The variable that names the folder for XLA's dumps; it decides no byte."""
+
+_IN_MEMORY = Path("/dev/shm")
+_ROOM_FOR_DUMPS = 1 << 30  # for one worker; those of a large program take 40 MB
+
+
+def make_dumps_folder() -> Path:
+    """Makes a folder for XLA's dumps: in memory where there is room, which takes half the time."""
+    usable = os.access(_IN_MEMORY, os.W_OK | os.X_OK)
+    in_memory = usable and shutil.disk_usage(_IN_MEMORY).free > _ROOM_FOR_DUMPS
+    return Path(tempfile.mkdtemp(prefix="jax-ir-pairs-", dir=_IN_MEMORY if in_memory else None))
+
+
 def compiler_flags(targets: Sequence[str] = ("cpu",)) -> str:
     """Gives what pins the compiler, as JSON: the compiler options and the environment.
 
@@ -112,8 +128,12 @@ def versions() -> tuple[str, str]:
     return importlib.metadata.version("jax"), importlib.metadata.version("jaxlib")
 
 
-def child_environment(targets: Sequence[str] = ("cpu",)) -> dict[str, str]:
+def child_environment(
+    targets: Sequence[str] = ("cpu",), dumps: Path | None = None
+) -> dict[str, str]:
     """Gives the whole environment of the child that compiles for `targets`.
+
+    The compiler dumps into the folder `dumps`, which the child removes where its parent dies.
 
     Nothing else of the caller's leaks in. The child finds the packages that the caller finds,
     this one included even where it is not installed.
@@ -126,6 +146,7 @@ def child_environment(targets: Sequence[str] = ("cpu",)) -> dict[str, str]:
         **_QUIET,
         **ENVIRONMENT,
         **_platform_environment(targets),
+        **({} if dumps is None else {DUMPS: str(dumps)}),
         "PYTHONPATH": os.pathsep.join(folders),
     }
 

@@ -26,6 +26,11 @@ def optimized_module(compiled: jax.stages.Compiled) -> Any:
     return executable.hlo_modules()[0]
 
 
+def module_of(serialized: bytes) -> Any:
+    """Gives the module that a serialized `HloModuleProto` holds."""
+    return _hlo.HloModule.from_serialized_hlo_module_proto(serialized)
+
+
 def unoptimized_text(module: Any) -> str:
     """Gives what `lowered.as_text(dialect="hlo")` does."""
     options = _hlo.HloPrintOptions.short_parsable()

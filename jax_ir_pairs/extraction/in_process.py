@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,7 +34,8 @@ def extract(
     `jax.ShapeDtypeStruct` in place of an array, at any place of a tree; nothing is computed, and
     where an array lies, on one device, does not matter. A static argument needs a `jax.jit` that
     says so. The first of `targets` is `cpu`; the others, which need not be at hand, are in
-    `further`, each with its levels or why it refuses the function.
+    `further`, each with its levels or why it refuses the function. The lines of Python in the line
+    map are those of the file that `fn` is written in.
 
         extraction = jax_ir_pairs.extract(jnp.tanh, jax.ShapeDtypeStruct((8, 16), "float32"))
         print(extraction.optimized_hlo)
@@ -70,7 +73,9 @@ def extract(
     try:
         with patch.dict(os.environ, _environment(targets)), jax.default_device(cpu):
             _find_devices(targets[1:])
-            return levels_of(trace, targets[1:], forget=_forget_nothing)
+            return levels_of(
+                trace, targets[1:], source_file=_source_file(fn), forget=_forget_nothing
+            )
     except Rejected as rejected:
         error = rejected.__cause__ or rejected
     # Here, and not where it was caught: a rejection is a word of builds, and none of the caller's.
@@ -83,6 +88,14 @@ def _without_our_frames(error: BaseException) -> BaseException:
     while traceback and _PACKAGE in Path(traceback.tb_frame.f_code.co_filename).parents:
         traceback = traceback.tb_next
     return error.with_traceback(traceback)
+
+
+def _source_file(fn: Callable[..., Any]) -> str:
+    """Gives the file whose lines the line map is of, as Python's stacks name it."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    return code.co_filename if code else ""
 
 
 def _check(targets: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from jax_ir_pairs.extraction.line_map import jaxpr as of_jaxpr
 from jax_ir_pairs.extraction.line_map import stablehlo as of_stablehlo
 from jax_ir_pairs.extraction.line_map.inheritance import Lines
 from jax_ir_pairs.extraction.line_map.table import line_map, of_instructions
+from jax_ir_pairs.extraction.passes import compile_with_passes
 from jax_ir_pairs.extraction.result import Extraction, TargetLevels
 from jax_ir_pairs.extraction.source import FILE_NAME, abstract_arguments, load
 from jax_ir_pairs.extraction.targets.compilation import Compilation
@@ -35,11 +36,14 @@ def extract(
     inputs: str,
     targets: Sequence[str] = (),
     lap: Callable[[str], None] = lambda stage: None,
+    *,
+    passes: bool = False,
 ) -> Extraction:
     """Gives the levels of a program, and those of further `targets` from the same trace.
 
     `lap` is called with each of `STAGES`, and then with each target, as it ends. A target that
-    refuses the program says why in its levels.
+    refuses the program says why in its levels. With `passes`, what each pass made of the
+    module is there too; it changes nothing else.
 
     **Raises:** [`Rejected`][]: `trace-error`, `compiler-error` or `out-of-memory`.
     """
@@ -48,7 +52,7 @@ def extract(
         jax.config.update("jax_enable_x64", False)
         return load(python, entry_point).trace(*abstract_arguments(inputs))
 
-    return levels_of(trace, targets, lap)
+    return levels_of(trace, targets, lap, passes=passes)
 
 
 def levels_of(
@@ -57,6 +61,7 @@ def levels_of(
     lap: Callable[[str], None] = lambda stage: None,
     source_file: str = FILE_NAME,
     forget: Callable[[], None] = jax.clear_caches,
+    passes: bool = False,
 ) -> Extraction:
     """Gives the levels of what `trace` gives, a `jax.stages.Traced`; else as [`extract`][].
 
@@ -80,7 +85,11 @@ def levels_of(
         num_ops = num_stablehlo_ops(lowered.compiler_ir("stablehlo"))
         lap("texts")
         with on_one_core():
-            compiled = lowered.compile(compiler_options=dict(COMPILER_OPTIONS))
+            compiled, steps = (
+                compile_with_passes(lowered, COMPILER_OPTIONS)
+                if passes
+                else (lowered.compile(compiler_options=dict(COMPILER_OPTIONS)), ())
+            )
         lap("compile")
         optimized = hlo_module.optimized_module(compiled)
         optimized_text = hlo_module.optimized_text(optimized)
@@ -111,6 +120,7 @@ def levels_of(
             bytes_accessed=_figure(cost, "bytes accessed"),
             transcendentals=_figure(cost, "transcendentals"),
             peak_memory_bytes=_peak_memory_bytes(compiled),
+            passes=steps,
         )
         lap("analysis")
     del compiled, optimized, hlo, lowered

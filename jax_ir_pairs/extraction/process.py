@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from jax_ir_pairs.errors import INCIDENT_REASONS, BuildError, Reason, Rejected
-from jax_ir_pairs.extraction.environment import child_command, child_environment, memory_bytes
+from jax_ir_pairs.extraction.environment import (
+    child_command,
+    child_environment,
+    make_dumps_folder,
+    memory_bytes,
+)
 from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
-from jax_ir_pairs.extraction.result import Extraction, MappedLine, TargetLevels
+from jax_ir_pairs.extraction.result import Extraction, MappedLine, Pass, TargetLevels
 from jax_ir_pairs.extraction.text import without_machine
 from jax_ir_pairs.targets import require_installed
 
@@ -34,14 +41,19 @@ class ExtractionProcess:
     The child is started by the first program, or ahead of it by `start`, and again after every
     `limits.programs_per_process` programs. A context manager, which kills the child at its end.
     Each target after the first adds to the extraction, and the time of a program to its limit; one
-    on which the child dies or hangs is one that refuses the program. Not for use by several
-    threads at once, but for `kill`; each may have one of its own.
+    on which the child dies or hangs is one that refuses the program. With `passes`, what each pass
+    made of a module is in the extraction too. Not for use by several threads at once, but for
+    `kill`; each may have one of its own.
     """
 
-    def __init__(self, limits: Limits, targets: Sequence[str] = ("cpu",)) -> None:
+    def __init__(
+        self, limits: Limits, targets: Sequence[str] = ("cpu",), *, passes: bool = False
+    ) -> None:
         require_installed(targets)
         self._limits = limits
         self._targets = tuple(targets)
+        self._passes = passes
+        self._dumps: Path | None = None
         self._child: LineProcess | None = None
         self._ready = False
         self._killed = False
@@ -64,7 +76,8 @@ class ExtractionProcess:
         if self._child is None:
             limit = memory_bytes(self._limits.memory_gib, self._targets)
             command = child_command(limit, self._targets[1:])
-            self._child = LineProcess(command, child_environment(self._targets))
+            self._dumps = make_dumps_folder() if self._passes else None
+            self._child = LineProcess(command, child_environment(self._targets, self._dumps))
             if self._killed:  # while it started
                 self._child.kill()
 
@@ -115,6 +128,7 @@ class ExtractionProcess:
         own = {
             "line_map": tuple(map(_mapped_line, fields["line_map"])),
             "primitives": tuple(fields["primitives"]),
+            "passes": tuple(Pass(**item) for item in fields["passes"]),
         }
         return Extraction(**{**fields, **own, "further": levels})
 
@@ -123,6 +137,9 @@ class ExtractionProcess:
         child, self._child, self._ready, self._answered = self._child, None, False, 0
         if child is not None:
             child.close()
+        dumps, self._dumps = self._dumps, None
+        if dumps is not None:
+            shutil.rmtree(dumps, ignore_errors=True)
 
     def kill(self) -> None:
         """Makes the extraction under way fail at once, and every later one. For other threads."""
@@ -159,7 +176,7 @@ class ExtractionProcess:
     ) -> dict[str, Any]:
         known = {name: getattr(program, name, None) for name in _REQUEST}
         request = {name: value for name, value in known.items() if value is not None}
-        request["targets"] = further
+        request |= {"targets": further, "passes": self._passes}
         seconds = self._limits.seconds * (1 + len(further))
         try:
             child.write(json.dumps(request).encode() + b"\n")

@@ -20,6 +20,15 @@ class MappedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """The module after an HLO pass that changed it; both names are empty before the first."""
+
+    pipeline: str
+    name: str
+    hlo: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetLevels:
     """What a further target makes of a program, or why it refuses it."""
 
@@ -61,6 +70,8 @@ class Extraction:
     peak_memory_bytes: int
     further: tuple[TargetLevels, ...] = ()
     """The targets after the first, in the order in which they were asked for."""
+    passes: tuple[Pass, ...] = ()
+    """From the unoptimized to the optimized module, where they were asked for."""
 
     def __str__(self) -> str:
         """Gives each text under its name, for a person."""

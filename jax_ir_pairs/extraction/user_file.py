@@ -24,6 +24,7 @@ def extract(
     file: str,
     targets: Sequence[str] = (),
     lap: Callable[[str], None] = lambda stage: None,
+    passes: bool = False,
 ) -> Extraction:
     """Gives the levels of a [`UserFunction`][]; see [`jax_ir_pairs.extraction.levels.extract`][].
 
@@ -43,7 +44,7 @@ def extract(
         return _traced(function, json.loads(inputs))
 
     try:
-        return levels_of(trace, targets, lap)
+        return levels_of(trace, targets, lap, source_file=file, passes=passes)
     except Rejected as rejected:
         if rejected.reason == "out-of-memory" or rejected.__cause__ is None:
             raise

@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jax_ir_pairs.errors import Rejected
+from jax_ir_pairs.extraction.environment import DUMPS
 
 
 def main(memory_bytes: int, targets: Sequence[str] = ()) -> None:
@@ -88,6 +90,8 @@ def _read(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
     for line in requests:
         waiting.put(line)
     # The parent is gone: do not even finish the compilation that may be under way.
+    if dumps := os.environ.get(DUMPS):
+        shutil.rmtree(dumps, ignore_errors=True)
     os._exit(0)
 
 

@@ -37,6 +37,7 @@ class JaxIrPairsConfig(datasets.BuilderConfig):  # type: ignore[misc]  # untyped
     config_file: str | None = None
     seed: int | None = None
     targets: Sequence[str] | None = None
+    passes: bool | None = None
     splits: Mapping[str, int] | None = None
     rows_per_shard: int | None = None
 
@@ -53,6 +54,7 @@ class JaxIrPairsConfig(datasets.BuilderConfig):  # type: ignore[misc]  # untyped
         asked = {
             "seed": self.seed,
             "targets": self.targets,
+            "passes": self.passes,
             "splits": self.splits,
             "rows_per_shard": self.rows_per_shard,
         }
@@ -87,9 +89,10 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
         self._processes = ExtractionProcesses()
 
     def _info(self) -> datasets.DatasetInfo:
+        config = self.config.resolved()
         return datasets.DatasetInfo(
-            description=self.config.resolved().description,
-            features=features(self.config.resolved().targets),
+            description=config.description,
+            features=features(config.targets, passes=config.passes),
             license="apache-2.0",
         )
 
@@ -112,7 +115,7 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
         self, split: str, shards: list[int]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         config = self.config.resolved()
-        with self._processes.lend(config.limits, config.targets) as process:
+        with self._processes.lend(config.limits, config.targets, passes=config.passes) as process:
             for shard in shards:
                 for row in shard_records(config, split, shard, process=process):
                     yield f"{shard}/{row['index']}", row

@@ -62,7 +62,7 @@ def write_card(out: Path) -> Path:
         template_path=str(resource_folder("dataset_card_template") / "README.md"),
         manifests=manifests,
         commands=[_command(Config.model_validate_json(json.dumps(m["config"]))) for m in manifests],
-        columns=markdown_table(_all_targets(manifests)),
+        columns=markdown_table(_all_targets(manifests), passes=any(map(_has_passes, manifests))),
         levels=LEVELS,
         version=jax_ir_pairs.__version__,
         max_elements=MAX_ELEMENTS,
@@ -117,6 +117,10 @@ def _all_targets(manifests: Iterable[Manifest]) -> tuple[str, ...]:
     return tuple(name for name in TARGETS if name in used)
 
 
+def _has_passes(manifest: Manifest) -> bool:
+    return bool(manifest["config"].get("passes"))
+
+
 def _dataset_info(manifest: Manifest) -> dict[str, Any]:
     targets = manifest["config"]["targets"]
     splits = [
@@ -129,7 +133,9 @@ def _dataset_info(manifest: Manifest) -> dict[str, Any]:
     ]
     return {
         "config_name": manifest["config"]["name"],
-        "features": [_feature(field) for field in arrow_schema(targets)],
+        "features": [
+            _feature(field) for field in arrow_schema(targets, passes=_has_passes(manifest))
+        ],
         "splits": splits,
         "download_size": manifest["bytes"],
         "dataset_size": sum(split["num_bytes"] for split in splits),

@@ -30,14 +30,14 @@ class ExtractionProcesses:
 
     @contextmanager
     def lend(
-        self, limits: Limits, targets: Sequence[str] = ("cpu",)
+        self, limits: Limits, targets: Sequence[str] = ("cpu",), *, passes: bool = False
     ) -> Iterator[ExtractionProcess]:
         """Gives a process to one user at a time; it ends here where that user stops early.
 
-        All users of this object ask for the same limits and targets.
+        All users of this object ask for the same.
         """
         idle = self._idle[os.getpid()]
-        process = idle.pop() if idle else ExtractionProcess(limits, targets)
+        process = idle.pop() if idle else ExtractionProcess(limits, targets, passes=passes)
         process.start()  # imports JAX while the borrower gets its plan
         try:
             yield process

@@ -120,7 +120,8 @@ class RowCounts:
             self.oracles.update(oracle or NONE for oracle in table["checked_by"].to_pylist())
         if self.passes is not None:
             for passes in table["passes"].to_pylist():
-                self.passes.update({entry["pass"] for entry in passes or ()})
+                # The first entry is the module before any pass.
+                self.passes.update({entry["pass"] for entry in passes or ()} - {""})
 
     def _add_texts(self, split: str, name: str, column: pa.ChunkedArray) -> None:
         lengths = _lengths(column)

@@ -13,7 +13,11 @@ from rich.text import Text
 
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.inspect.highlighting import highlighted
+from jax_ir_pairs.inspect.passes_view import print_passes
 from jax_ir_pairs.schema import LEVELS
+
+PASSES = "passes"
+"""What can be shown beside the levels, of rows that have it."""
 
 _TITLES = {
     "python": "Python",
@@ -25,14 +29,15 @@ _TITLES = {
 
 
 def check_levels(levels: Sequence[str]) -> tuple[str, ...]:
-    """Gives the levels to show in their order; none asked for means all.
+    """Gives the levels to show in their order, `passes` last; none asked for means all but that.
 
     **Raises:** [`UsageError`][] that says which levels there are.
     """
+    known = (*LEVELS, PASSES)
     for level in levels:
-        if level not in LEVELS:
-            raise UsageError(f"There is no level {level!r}; there are {', '.join(LEVELS)}.")
-    return tuple(level for level in LEVELS if not levels or level in levels)
+        if level not in known:
+            raise UsageError(f"There is no level {level!r}; there are {', '.join(known)}.")
+    return tuple(level for level in known if level in (levels or LEVELS))
 
 
 def print_row(
@@ -41,10 +46,20 @@ def print_row(
     """Prints what a row is and its levels, each of at most `max_lines` lines if there is a limit.
 
     Where the output is no terminal the texts come without color and whole in width, as they are.
+
+    **Raises:** [`UsageError`][] where the passes are asked for and the row has none.
     """
+    if PASSES in levels and PASSES not in row:
+        raise UsageError(
+            f"The rows of {row['config']} have no passes; build a config with 'passes: true', "
+            "such as passes-1k."
+        )
     console.print(facts_table(_facts(row)))
     for level in levels:
-        print_level(console, level, row[level], max_lines=max_lines)
+        if level == PASSES:
+            print_passes(console, row[PASSES], full=max_lines is None)
+        else:
+            print_level(console, level, row[level], max_lines=max_lines)
 
 
 def print_level(

@@ -16,6 +16,7 @@ from jax_ir_pairs.build import records
 from jax_ir_pairs.config import Config, Recipe, Splits
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import Extraction, MappedLine, TargetLevels
+from jax_ir_pairs.extraction.result import Pass
 from jax_ir_pairs.synthesis.graph import Function
 from jax_ir_pairs.synthesis.program import Program
 
@@ -97,6 +98,7 @@ class FakeProcess:
     jaxpr: Callable[[Program], int] = distinct
     check: Callable[[Program], None] = nothing_rejected
     further: Callable[[Program], tuple[TargetLevels, ...]] = no_further_target
+    passes: tuple[Pass, ...] = ()
     extracted: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
@@ -123,6 +125,7 @@ class FakeProcess:
             transcendentals=12.0,
             peak_memory_bytes=96,
             further=self.further(program),
+            passes=self.passes,
         )
 
     def close(self) -> None:

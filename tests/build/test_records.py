@@ -56,7 +56,7 @@ def test_a_process_of_its_own_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Own] = []
 
     class Own(FakeProcess):
-        def __init__(self, limits: Limits, targets: tuple[str, ...]) -> None:
+        def __init__(self, limits: Limits, targets: tuple[str, ...], *, passes: bool) -> None:
             super().__init__()
             assert (limits, targets) == (CONFIG.limits, ("cpu",))
             opened.append(self)

@@ -29,8 +29,8 @@ TINY = {"splits": {"train": 5, "validation": 2, "test": 1}, "rows_per_shard": 2}
 class FakeProcess:
     """Stands for an extraction process; the list says which are open."""
 
-    def __init__(self, limits: Any, targets: Any) -> None:
-        self.limits, self.targets = limits, targets
+    def __init__(self, limits: Any, targets: Any, *, passes: bool) -> None:
+        self.limits, self.targets, self.passes = limits, targets, passes
 
     def start(self) -> None:
         OPEN.add(self)
@@ -97,6 +97,12 @@ def test_overrides_reach_the_config(make: Make) -> None:
     assert make(seed=7, targets=["cpu"], **TINY).config.resolved() == load_config(
         "hlo-100", seed=7, **TINY
     )
+
+
+def test_passes_can_be_asked_for(make: Make) -> None:
+    assert make("passes-1k").info.features == make(passes=True).info.features
+    assert list(make(passes=True).info.features) != list(make().info.features)
+    assert make(passes=True).config.resolved().passes
 
 
 def test_a_config_file_needs_no_name(make: Make, tmp_path: Path) -> None:

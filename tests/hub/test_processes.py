@@ -16,8 +16,8 @@ LIMITS = Limits()
 
 
 class FakeProcess:
-    def __init__(self, limits: Limits, targets: Sequence[str]) -> None:
-        self.limits, self.targets = limits, targets
+    def __init__(self, limits: Limits, targets: Sequence[str], *, passes: bool) -> None:
+        self.limits, self.targets, self.passes = limits, targets, passes
 
     def start(self) -> None:
         OPEN.add(self)

@@ -1,0 +1,115 @@
+"""What each pass made of a module: XLA's dumps, read back and printed. In the child.
+
+The dumps are protocol buffers. Those of text are not the module to the letter: they are printed by
+the thread that compiles, which takes denormal numbers for zeros, and by newer versions of XLA in a
+style that leaves out `get-tuple-element`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import jax
+
+from jax_ir_pairs.extraction import hlo_module
+from jax_ir_pairs.extraction.environment import DUMPS
+from jax_ir_pairs.extraction.result import Pass
+
+_DUMP: Mapping[str, str | bool] = {"xla_dump_hlo_as_proto": True, "xla_dump_hlo_pass_re": ".*"}
+
+_FIRST, _LAST = ".before_optimizations.hlo.pb", "after_optimizations.hlo.pb"
+# What follows the module's own name, as in `0006.simplification.after_algsimp.before_dce.hlo.pb`.
+_STEP = re.compile(r"(\d+)\.(.+?)\.after_(.+?)(?:\.before_.+)?\.hlo\.pb")
+# Custom passes of the CPU compiler carry a count of their process: `apply-xla-transforms-3`.
+_COUNT = re.compile(r"-\d+$")
+
+# Attributes of a module that are no part of its protocol buffer but of its compilation, in the
+# order in which `HloModule::Print` of `xla/hlo/ir/hlo_module.cc` has them: after those that are,
+# but for `frontend_attributes`. No pass changes them.
+_OF_COMPILATION = re.compile(
+    r", (?:allow_spmd_sharding_propagation_to_(?:parameters|output)=\{[^{}]*\}"
+    r"|(?:replica_count|num_partitions)=\d+)"
+)
+_BEFORE_WHICH = ", frontend_attributes="
+
+_NOT_WHOLE = "the dumps of the passes are not whole: no room for temporary files"  # XLA goes on
+
+
+def compile_with_passes(
+    lowered: jax.stages.Lowered, options: Mapping[str, str | bool | int]
+) -> tuple[jax.stages.Compiled, tuple[Pass, ...]]:
+    """Compiles `lowered`, and gives the module before the first pass and after each.
+
+    A text is there once: what leaves the text as it is, as most passes do, is no step.
+
+    Raises MemoryError where the folder for temporary files has no room for the dumps, and
+    ValueError where they do not lead to the optimized module.
+    """
+    with TemporaryDirectory(dir=os.environ.get(DUMPS)) as folder:
+        dump = {**options, **_DUMP, "xla_dump_to": folder}
+        compiled = lowered.compile(compiler_options=dump)
+        final = hlo_module.optimized_text(hlo_module.optimized_module(compiled))
+        return compiled, _read(Path(folder), final)
+
+
+def _read(folder: Path, final: str) -> tuple[Pass, ...]:
+    paths = list(folder.iterdir())
+    # XLA dumps what it compiles on the way too, but only for this module from before any pass.
+    found = sorted(
+        (int(match[1]), match[2], _COUNT.sub("", match[3]), path)
+        for first in paths
+        if first.name.endswith(_FIRST)
+        for path in paths
+        if path.name.startswith(own := first.name.removesuffix(_FIRST) + ".")
+        and (match := _STEP.fullmatch(path.name.removeprefix(own)))
+    )
+    ended = any(path.name.endswith(_LAST) for path in paths)
+    if not (found and ended) or [number for number, *_ in found] != list(range(len(found))):
+        raise MemoryError(_NOT_WHOLE)
+    attributes = "".join(_OF_COMPILATION.findall(final.partition("\n")[0]))
+    passes: list[Pass] = []
+    before = b""
+    for _, pipeline, name, path in found:
+        serialized = _module_in(path.read_bytes())
+        if serialized == before:
+            continue
+        before = serialized
+        text = _with_attributes(
+            hlo_module.optimized_text(hlo_module.module_of(serialized)), attributes
+        )
+        if not passes:
+            passes.append(Pass("", "", text))
+        elif text != passes[-1].hlo:
+            passes.append(Pass(pipeline, name, text))
+    if passes[-1].hlo != final:
+        raise ValueError("the module after the last pass is not the optimized one")
+    return tuple(passes)
+
+
+def _module_in(dump: bytes) -> bytes:
+    """Gives the first field, `hlo_module`, of a serialized `HloProto` that has no other.
+
+    Its tag is one byte; the length is a varint of seven bits a byte, of which the last is below
+    128.
+    """
+    length, place = 0, 0
+    for place, byte in enumerate(dump[1:11]):
+        length |= (byte & 127) << 7 * place
+        if byte < 128:
+            break
+    module = dump[place + 2 :]
+    if not dump.startswith(b"\n") or len(module) != length:
+        raise MemoryError(_NOT_WHOLE)
+    return module
+
+
+def _with_attributes(text: str, attributes: str) -> str:
+    head, newline, body = text.partition("\n")
+    own, which, rest = head.rpartition(_BEFORE_WHICH)
+    if not which:
+        own, rest = head, ""
+    return f"{own}{attributes}{which}{rest}{newline}{body}"
