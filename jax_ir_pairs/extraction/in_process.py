@@ -92,9 +92,9 @@ def _without_our_frames(error: BaseException) -> BaseException:
 
 def _source_file(fn: Callable[..., Any]) -> str:
     """Gives the file whose lines the line map is of, as Python's stacks name it."""
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    code = getattr(inspect.unwrap(fn), "__code__", None)
+    while isinstance(inner := inspect.unwrap(fn), functools.partial):
+        fn = inner.func
+    code = getattr(inner, "__code__", None)
     return code.co_filename if code else ""
 
 

@@ -223,3 +223,17 @@ def test_a_function_of_several_devices_is_refused_by_further_targets() -> None:
     assert levels.refusal is not None
     assert "`jax-ir-pairs extract FILE.py` compiles it" in levels.refusal[1]
     assert "# optimized_hlo for tpu-v5e\nrefused, trace-error: " in str(found)
+
+
+def test_lines_are_those_of_the_file_that_has_the_function() -> None:
+    def layer(x: jax.Array, n: int) -> jax.Array:
+        return jnp.sin(x) + n
+
+    sine = layer.__code__.co_firstlineno + 1
+    for fn in (functools.partial(layer, n=2), jax.jit(functools.partial(layer, n=2))):
+        # A constant may be of the line that calls `extract`.
+        first, *_ = extract(fn, ABSTRACT).line_map
+        assert (first.python, first.jaxpr) == (sine, (2, 3))
+    first, *_ = extract(jax.jit(layer, static_argnums=1), ABSTRACT, 2).line_map
+    assert (first.python, first.jaxpr) == (sine, (2, 3))
+    assert extract(jnp.sin, ABSTRACT).line_map == ()

@@ -96,6 +96,17 @@ def test_static_values_and_names(process: ExtractionProcess, file: Path) -> None
     assert found.primitives == ("integer_pow",)
 
 
+def test_lines_are_those_of_the_file(process: ExtractionProcess, file: Path) -> None:
+    [power] = extracted(process, file, "power", X, Argument(2, is_static=True)).line_map
+    assert power.python == 1 + SOURCE.split("\n").index(
+        "power = jax.jit(lambda x, n: x**n, static_argnums=1)"
+    )
+    assert power.jaxpr
+    assert power.stablehlo
+    assert power.hlo
+    assert power.optimized_hlo
+
+
 def test_no_path_gets_into_the_texts_and_nothing_into_the_next_program(
     process: ExtractionProcess, file: Path
 ) -> None:
