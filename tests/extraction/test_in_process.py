@@ -236,4 +236,3 @@ def test_lines_are_those_of_the_file_that_has_the_function() -> None:
         assert (first.python, first.jaxpr) == (sine, (2, 3))
     first, *_ = extract(jax.jit(layer, static_argnums=1), ABSTRACT, 2).line_map
     assert (first.python, first.jaxpr) == (sine, (2, 3))
-    assert extract(jnp.sin, ABSTRACT).line_map == ()
