@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format sample bench clean
+.PHONY: help install demo test lint format sample soak bench clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ sample: $(INSTALLED)  ## Make data/sample again, after a change that changes row
 	@rm -rf $(OUT)/sample
 	@$(BIN)/jax-ir-pairs build data/sample/sample.yaml --out $(OUT)/sample --shards 0:1
 	@cp $(OUT)/sample/sample/train-00000-of-00001.parquet data/sample/
+
+soak: $(INSTALLED)  ## Extract 300 programs in all surroundings, and compare the bytes
+	@$(BIN)/python -m tests.extraction.same_bytes 300
 
 bench: $(INSTALLED)  ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done

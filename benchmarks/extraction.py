@@ -47,7 +47,7 @@ from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.program import Program
 
 _WARM_UP = 5
-_ROUTES = Path(__file__).with_name("plain_routes.py")
+_ROUTES = Path(__file__).parent / "routes" / "plain.py"
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The two routes that `extraction.py` measures ours against, run in a process of their own.
 
-    python benchmarks/plain_routes.py naive|floor
+    python benchmarks/routes/plain.py naive|floor
 
 It reads one JSON list a line, `[python, entry_point, inputs]`, and answers with the wall and CPU
 seconds that the route took, and with hashes of its texts. `naive` is the script that a person
