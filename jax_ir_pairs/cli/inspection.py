@@ -31,10 +31,15 @@ def show(
             "can be given several times. [all levels]"
         ),
     ] = None,
+    line: Annotated[
+        int | None,
+        typer.Option(min=1, help="Show only this line of Python and what came from it."),
+    ] = None,
     lines: Annotated[int, typer.Option(min=1, help="Longest text shown, in lines.")] = 40,
     full: Annotated[bool, typer.Option("--full", help="Show texts whole.")] = False,
 ) -> None:
     """Show one row at every level."""
+    from jax_ir_pairs.inspect.line_view import print_line
     from jax_ir_pairs.inspect.parquet_files import find_config
     from jax_ir_pairs.inspect.row_view import check_levels, print_row
     from jax_ir_pairs.inspect.rows import row_at, row_with_id
@@ -45,7 +50,10 @@ def show(
         found = row_at(files, split or "train", row)
     else:
         found = row_with_id(files, id, [split] if split else list(files.shards))
-    print_row(Console(), found, levels=levels, max_lines=None if full else lines)
+    if line is None:
+        print_row(Console(), found, levels=levels, max_lines=None if full else lines)
+    else:
+        print_line(Console(), found, line, levels=levels)
 
 
 def stats(

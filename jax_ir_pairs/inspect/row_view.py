@@ -19,7 +19,7 @@ from jax_ir_pairs.schema import LEVELS
 PASSES = "passes"
 """What can be shown beside the levels, of rows that have it."""
 
-_TITLES = {
+TITLES = {
     "python": "Python",
     "jaxpr": "jaxpr",
     "stablehlo": "StableHLO",
@@ -69,7 +69,7 @@ def print_level(
     lines = text.rstrip("\n").split("\n")
     cut = max_lines is not None and len(lines) > max_lines
     size = f"{_count(len(lines), 'line')}, {_count(len(text), 'character')}"
-    title = f"{_TITLES[level]} for {target}" if target else _TITLES[level]
+    title = f"{TITLES[level]} for {target}" if target else TITLES[level]
     console.print(Rule(f"{title} ({size})", align="left", style="dim"))
     shown = "\n".join(lines[:max_lines] if cut else lines)
     console.print(highlighted(level, shown), soft_wrap=True)
