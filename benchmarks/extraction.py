@@ -36,6 +36,9 @@ from rich.console import Console
 from rich.table import Table
 
 from jax_ir_pairs.build import build
+from jax_ir_pairs.build.fingerprint import build_fingerprint
+from jax_ir_pairs.build.layout import Folder, all_shards
+from jax_ir_pairs.build.shard import read_rows, write_shard
 from jax_ir_pairs.config import Config, Limits, load_config
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import Extraction, ExtractionProcess
@@ -185,15 +188,28 @@ def _add(answers: dict[str, _Answer], figures: Figures) -> None:
             figures.agreeing[key] = figures.agreeing.get(key, 0) + (text == found[0])
 
 
-def measure_build(config: Config, workers: int) -> float:
-    """Gives the seconds of a row in a whole build, without planning, from cold workers."""
+def measure_build(config: Config, workers: int) -> tuple[float, list[float]]:
+    """Gives the seconds of a row in a whole build, from cold workers, and those to write one.
+
+    The plan is made beforehand. Rows are written once more, a shard at a time.
+    """
     make_plan(config)
     with tempfile.TemporaryDirectory() as out:
         started = time.perf_counter()
         report = build(config, Path(out), workers=workers)
         seconds = time.perf_counter() - started
-    assert report.sealed
-    return seconds / config.splits.train
+        assert report.sealed
+        return seconds / config.splits.train, list(_writing(config, Path(out)))
+
+
+def _writing(config: Config, out: Path) -> Iterator[float]:
+    there, again = Folder(out / config.name), Folder(out / "again")
+    again.sidecars.mkdir(parents=True)
+    for shard in all_shards(config):
+        rows = read_rows(there, shard)
+        started = time.perf_counter()
+        write_shard(again, shard, build_fingerprint(config), rows, [])
+        yield (time.perf_counter() - started) / len(rows)
 
 
 def main() -> None:
@@ -208,7 +224,7 @@ def main() -> None:
     programs = list(_programs(config, figures))
     measure(programs, figures)
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    row = measure_build(config, workers)
+    row, figures.stages["write"] = measure_build(config, workers)
     naive = statistics.mean(figures.wall["naive"])
     ways = Table("way", "wall ms", "median", "CPU ms", "median", "rows/s", "times naive")
     for way, wall in figures.wall.items():
