@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,8 +43,8 @@ class Surroundings:
     unrelated: int = 0
     """Programs that the worker extracts beforehand."""
     environment: dict[str, str] = field(default_factory=dict)
-    command: tuple[str, ...] = ()
-    """What runs the process, such as `taskset`."""
+    commands: tuple[tuple[str, ...], ...] = ()
+    """What the process is run through, one in the other, where this machine lets us."""
 
 
 SURROUNDINGS = (
@@ -64,12 +63,16 @@ SURROUNDINGS = (
             "TZ": "Asia/Tokyo",
             "USER": "somebody",
         },
-        command=("taskset", "1", "unshare", "--uts", "sh", "-c", 'hostname elsewhere; "$@"', "sh"),
+        commands=(
+            ("taskset", "1"),
+            ("unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh"),
+        ),
     ),
     Surroundings(
         "2 threads, 64 bits, hash seed",
         2,
         environment={
+            "CUDA_VISIBLE_DEVICES": "",
             "JAX_ENABLE_X64": "1",
             "NPROC": "2",
             "OMP_NUM_THREADS": "2",
@@ -145,9 +148,7 @@ def _fields(process: ExtractionProcess, asked: Program) -> dict[str, str]:
 def digests_elsewhere(count: int, surroundings: Surroundings) -> Digests:
     """Gives what [`digests`][] gives in a process of its own with these surroundings."""
     root = Path(__file__).parents[2]
-    command = list(surroundings.command)
-    if command and (shutil.which(command[0]) is None or os.name != "posix" or os.geteuid() != 0):
-        command = []  # a host name is the administrator's to change
+    command = [word for words in surroundings.commands if _runs(words) for word in words]
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [*command, sys.executable, "-P", "-m", __spec__.name, str(count), surroundings.name],
@@ -160,6 +161,14 @@ def digests_elsewhere(count: int, surroundings: Surroundings) -> Digests:
     assert done.returncode == 0, done.stderr[-2000:]
     found: Digests = json.loads(done.stdout)
     return found
+
+
+def _runs(command: tuple[str, ...]) -> bool:
+    """Whether a command runs another here: a host name may be the administrator's to change."""
+    try:
+        return subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def differences(count: int) -> tuple[list[str], int]:
