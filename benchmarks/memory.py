@@ -5,6 +5,7 @@ python benchmarks/memory.py [CONFIG] [PROGRAMS]
 
 from __future__ import annotations
 
+import statistics
 import sys
 
 import psutil
@@ -16,7 +17,7 @@ from jax_ir_pairs.synthesis import draw
 
 
 def main(config: str = "hlo-10k", programs: str = "2000") -> None:
-    """Prints resident memory after each 500 programs, mean of the last 50, and the peak."""
+    """Prints resident memory after each 500 programs, the median of the last 50, and the peak."""
     recipe = load_config(config).recipe
     with ExtractionProcess(Limits(programs_per_process=10**6)) as process:
         process.start()
@@ -32,9 +33,9 @@ def main(config: str = "hlo-10k", programs: str = "2000") -> None:
                 sys.exit(f"the worker ended at program {seed}")
             resident.append(worker.memory_info().rss)
             if (seed + 1) % 500 == 0:
-                mean = sum(resident[-50:]) / 50 / 2**20
+                median = statistics.median(resident[-50:]) / 2**20
                 peak = process.peak_memory_bytes / 2**20
-                print(f"{seed + 1} programs: {mean:.0f} MiB, peak {peak:.0f} MiB", flush=True)
+                print(f"{seed + 1} programs: {median:.0f} MiB, peak {peak:.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.environment import DUMPS
 
-_PROGRAMS_PER_TRIM = 50
+_PROGRAMS_PER_TRIM = 20
 
 
 def main(memory_bytes: int, targets: Sequence[str] = ()) -> None:
