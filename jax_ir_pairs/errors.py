@@ -13,6 +13,9 @@ Reason = Literal[
     "duplicate",
     "trace-error",
     "compiler-error",
+    "run-error",
+    "nonfinite",
+    "mismatch",
     "crash",
     "timeout",
     "out-of-memory",
@@ -23,6 +26,9 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 INCIDENT_REASONS: frozenset[Reason] = frozenset({"crash", "timeout", "out-of-memory"})
 """Reasons that depend on the machine, so that the manifest names each such candidate."""
+
+CHECK_REASONS: frozenset[Reason] = frozenset({"run-error", "nonfinite", "mismatch"})
+"""Reasons of the check by execution: each may be a bug of a compiler, so its detail is kept."""
 
 
 class JaxIrPairsError(Exception):

@@ -151,7 +151,13 @@ def child_environment(
     }
 
 
-def child_command(memory_bytes: int, further: Sequence[str] = ()) -> list[str]:
+WORKER = "jax_ir_pairs.extraction.worker"
+"""The module that the child runs; another may do the same and more."""
+
+
+def child_command(
+    memory_bytes: int, further: Sequence[str] = (), worker: str = WORKER
+) -> list[str]:
     """Gives the command that runs the worker with at most `memory_bytes` of its own data.
 
     It is ready once it has found the devices of the `further` targets.
@@ -159,5 +165,4 @@ def child_command(memory_bytes: int, further: Sequence[str] = ()) -> list[str]:
     `-P` keeps the working directory, where any `types.py` may lie, out of its search path unless
     the caller has it on its own.
     """
-    worker = "jax_ir_pairs.extraction.worker"
     return [sys.executable, "-P", "-m", worker, str(memory_bytes), *further]

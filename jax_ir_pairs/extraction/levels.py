@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import jax
@@ -21,13 +21,26 @@ from jax_ir_pairs.extraction.line_map import stablehlo as of_stablehlo
 from jax_ir_pairs.extraction.line_map.inheritance import Lines
 from jax_ir_pairs.extraction.line_map.table import line_map, of_instructions
 from jax_ir_pairs.extraction.passes import compile_with_passes
-from jax_ir_pairs.extraction.result import Extraction, TargetLevels
+from jax_ir_pairs.extraction.result import Check, Extraction, TargetLevels
 from jax_ir_pairs.extraction.source import FILE_NAME, abstract_arguments, load
 from jax_ir_pairs.extraction.targets.compilation import Compilation
 from jax_ir_pairs.extraction.text import with_one_newline, with_plain_scalars, without_machine
 
-STAGES = ("trace", "lower", "texts", "compile", "optimized_text", "line_map", "analysis")
-"""What `extract` spends its time on, in order."""
+STAGES = ("trace", "lower", "texts", "compile", "optimized_text", "line_map", "analysis", "check")
+"""What `extract` spends its time on, in order; the last only where there is something to check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A program with its levels, ready to run: what a check is handed."""
+
+    traced: Any
+    executable: jax.stages.Compiled
+    extraction: Extraction
+
+
+Checker = Callable[[Compiled], Check]
+"""Runs a program, and says who confirmed its results; raises [`Rejected`][] where nobody does."""
 
 
 def extract(
@@ -38,21 +51,24 @@ def extract(
     lap: Callable[[str], None] = lambda stage: None,
     *,
     passes: bool = False,
+    check: Checker | None = None,
 ) -> Extraction:
     """Gives the levels of a program, and those of further `targets` from the same trace.
 
     `lap` is called with each of `STAGES`, and then with each target, as it ends. A target that
     refuses the program says why in its levels. With `passes`, what each pass made of the
-    module is there too; it changes nothing else.
+    module is there too; it changes nothing else. Where there is a `check`, the compiled program is
+    handed to it.
 
-    **Raises:** [`Rejected`][]: `trace-error`, `compiler-error` or `out-of-memory`.
+    **Raises:** [`Rejected`][]: `trace-error`, `compiler-error` or `out-of-memory`, and what `check`
+    raises.
     """
 
     def trace() -> Any:
         jax.config.update("jax_enable_x64", False)
         return load(python, entry_point).trace(*abstract_arguments(inputs))
 
-    return levels_of(trace, targets, lap, passes=passes)
+    return levels_of(trace, targets, lap, passes=passes, check=check)
 
 
 def levels_of(
@@ -62,6 +78,7 @@ def levels_of(
     source_file: str = FILE_NAME,
     forget: Callable[[], None] = jax.clear_caches,
     passes: bool = False,
+    check: Checker | None = None,
 ) -> Extraction:
     """Gives the levels of what `trace` gives, a `jax.stages.Traced`; else as [`extract`][].
 
@@ -123,6 +140,10 @@ def levels_of(
             passes=steps,
         )
         lap("analysis")
+    if check is not None:
+        checked = check(Compiled(traced, compiled, extraction))
+        extraction = replace(extraction, **asdict(checked))
+        lap("check")
     del compiled, optimized, hlo, lowered
     further = []
     for target in targets:

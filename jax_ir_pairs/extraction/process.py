@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from jax_ir_pairs.errors import INCIDENT_REASONS, BuildError, Reason, Rejected
 from jax_ir_pairs.extraction.environment import (
+    WORKER,
     child_command,
     child_environment,
     make_dumps_folder,
@@ -46,6 +47,9 @@ class ExtractionProcess:
     `kill`; each may have one of its own.
     """
 
+    worker: ClassVar[str] = WORKER
+    """The module that the child runs."""
+
     def __init__(
         self, limits: Limits, targets: Sequence[str] = ("cpu",), *, passes: bool = False
     ) -> None:
@@ -75,26 +79,31 @@ class ExtractionProcess:
         """Starts the child, where there is none, without waiting: it imports JAX meanwhile."""
         if self._child is None:
             limit = memory_bytes(self._limits.memory_gib, self._targets)
-            command = child_command(limit, self._targets[1:])
+            command = child_command(limit, self._targets[1:], self.worker)
             self._dumps = make_dumps_folder() if self._passes else None
             self._child = LineProcess(command, child_environment(self._targets, self._dumps))
             if self._killed:  # while it started
                 self._child.kill()
 
-    def extract(self, program: Program | UserFunction) -> Extraction:
+    def extract(
+        self, program: Program | UserFunction, check_seed: int | None = None
+    ) -> Extraction:
         """Gives the levels of `program`.
+
+        With a `check_seed`, also who confirmed its results on inputs of that seed: for a `worker`
+        that can say so, as that of [`jax_ir_pairs.quality`][] does.
 
         **Raises:** [`Rejected`][] for what the program does, and [`BuildError`][] where no child
         can be started.
         """
         further = self._targets[1:]
         try:
-            return self._extract(program, further)
+            return self._extract(program, further, check_seed)
         except Rejected as rejected:
             if not further or self._killed or rejected.reason not in INCIDENT_REASONS:
                 raise
         # Which of the targets it was is known once each has been asked for alone.
-        extraction = self._extract(program, ())
+        extraction = self._extract(program, (), check_seed)
         alone = tuple(self._of_target(program, target) for target in further)
         return replace(extraction, further=alone)
 
@@ -105,11 +114,16 @@ class ExtractionProcess:
             return TargetLevels.refused(target, rejected.reason, rejected.detail)
         return levels
 
-    def _extract(self, program: Program | UserFunction, further: tuple[str, ...]) -> Extraction:
+    def _extract(
+        self,
+        program: Program | UserFunction,
+        further: tuple[str, ...],
+        check_seed: int | None = None,
+    ) -> Extraction:
         if self._answered >= self._limits.programs_per_process:
             self.close()
         try:
-            reply = self._ask(self._ready_child(), program, further)
+            reply = self._ask(self._ready_child(), program, further, check_seed)
         except BaseException:  # KeyboardInterrupt too: an answer half read is of no use
             self.close()
             raise
@@ -172,11 +186,17 @@ class ExtractionProcess:
         return self._child
 
     def _ask(
-        self, child: LineProcess, program: Program | UserFunction, further: tuple[str, ...]
+        self,
+        child: LineProcess,
+        program: Program | UserFunction,
+        further: tuple[str, ...],
+        check_seed: int | None,
     ) -> dict[str, Any]:
         known = {name: getattr(program, name, None) for name in _REQUEST}
         request = {name: value for name, value in known.items() if value is not None}
         request |= {"targets": further, "passes": self._passes}
+        if check_seed is not None:
+            request["check_seed"] = check_seed
         seconds = self._limits.seconds * (1 + len(further))
         try:
             child.write(json.dumps(request).encode() + b"\n")

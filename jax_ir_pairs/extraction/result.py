@@ -46,6 +46,15 @@ class TargetLevels:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """Who confirmed the results of a program, and how far apart the two are."""
+
+    checked_by: str
+    max_abs_error: float
+    max_rel_error: float
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
     """The levels of a program under the source, their sizes, and the compiler's own analysis.
 
@@ -68,6 +77,10 @@ class Extraction:
     bytes_accessed: float
     transcendentals: float
     peak_memory_bytes: int
+    checked_by: str | None = None
+    """Nothing, as the next two, where the program was not run."""
+    max_abs_error: float | None = None
+    max_rel_error: float | None = None
     further: tuple[TargetLevels, ...] = ()
     """The targets after the first, in the order in which they were asked for."""
     passes: tuple[Pass, ...] = ()

@@ -19,19 +19,25 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.environment import DUMPS
+from jax_ir_pairs.extraction.result import Extraction
 
 _PROGRAMS_PER_TRIM = 20
 
+Extract = Callable[..., Extraction]
+"""What answers a request, whose fields are its arguments, beside `lap`."""
 
-def main(memory_bytes: int, targets: Sequence[str] = ()) -> None:
+
+def main(memory_bytes: int, targets: Sequence[str] = (), extract: Extract | None = None) -> None:
     """Answers requests until stdin ends, with at most `memory_bytes` of data of its own.
+
+    Without an `extract`, it is that of `levels`, or of `user_file` for a function of a file.
 
     That `targets` cannot be compiled for, as with a broken libtpu, ends it before it is ready.
     """
@@ -52,7 +58,7 @@ def main(memory_bytes: int, targets: Sequence[str] = ()) -> None:
             topology.devices(target, 1)
     _send(replies, {"ready": True})
     for number in itertools.count(1):
-        _send(replies, answer(json.loads(waiting.get())))
+        _send(replies, answer(json.loads(waiting.get()), extract))
         if number % _PROGRAMS_PER_TRIM == 0:
             _trim()
 
@@ -67,17 +73,17 @@ def _trim() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any], extract: Extract | None = None) -> dict[str, Any]:
     """Gives the reply to one request: `extraction` or `rejected`, and figures of this process."""
     from jax_ir_pairs.extraction import levels, user_file
 
+    extract = extract or (user_file.extract if "file" in request else levels.extract)
     seconds: dict[str, float] = {}
     started = time.perf_counter()
 
     def lap(stage: str) -> None:
         seconds[stage] = time.perf_counter() - started - sum(seconds.values())
 
-    extract = user_file.extract if "file" in request else levels.extract
     reply: dict[str, Any]
     try:
         reply = {"extraction": dataclasses.asdict(extract(**request, lap=lap))}

@@ -1,0 +1,80 @@
+"""A module run again from its text, StableHLO or HLO. In the child.
+
+The one place that compiles a module without tracing it: no public function of JAX takes a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import jax
+import jaxlib._hlo as _hlo
+import jaxlib._jax as _jax
+import numpy as np
+from jax._src import compiler
+from jax._src.sharding_impls import GSPMDSharding
+
+from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def stablehlo_of(hlo_text: str) -> bytes:
+    """Gives an unoptimized HLO module as StableHLO; raises what jaxlib does for what is none."""
+    module = _hlo.hlo_module_from_text(hlo_text)
+    stablehlo: bytes = _jax.mlir.hlo_to_stablehlo(module.as_serialized_hlo_module_proto())
+    return stablehlo
+
+
+class Executable:
+    """A StableHLO module, as text or as bytes, compiled for the first devices that there are.
+
+    `options` of XLA come on top of those of every extraction. The module must not call into this
+    process: what a callback calls is not in it.
+    """
+
+    def __init__(
+        self,
+        stablehlo: str | bytes,
+        num_devices: int = 1,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        overrides = {name: str(value) for name, value in {**COMPILER_OPTIONS, **options}.items()}
+        compile_options = compiler.get_compile_options(
+            num_replicas=1,
+            num_partitions=num_devices,
+            device_assignment=np.arange(num_devices).reshape(1, num_devices),
+            env_options_overrides=overrides,
+        )
+        # As JAX asks for it, of every program; with one device there is nothing to partition.
+        compile_options.executable_build_options.use_spmd_partitioning = num_devices > 1
+        compile_options.executable_build_options.use_shardy_partitioner = num_devices > 1
+        self._devices = tuple(jax.devices()[:num_devices])
+        client: Any = self._devices[0].client
+        devices: Any = _jax.DeviceList(self._devices)
+        self._loaded = client.compile_and_load(stablehlo, devices, compile_options)
+
+    def __call__(
+        self, inputs: Sequence[Array], shapes: Sequence[tuple[int, ...]] = ()
+    ) -> list[Array]:
+        """Gives the results for `inputs`; for several devices the `shapes` of the results too."""
+        if len(self._devices) == 1:
+            shards = self._run([jax.device_put(value, self._devices[0]) for value in inputs])
+            return [np.asarray(parts[0]) for parts in shards]
+        ins = map(self._sharding, self._loaded.get_parameter_shardings() or [])
+        outs = map(self._sharding, self._loaded.get_output_shardings() or [])
+        placed = [jax.device_put(x, where) for x, where in zip(inputs, ins, strict=True)]
+        return [
+            np.asarray(jax.make_array_from_single_device_arrays(shape, where, parts))
+            for shape, where, parts in zip(shapes, outs, self._run(placed), strict=True)
+        ]
+
+    def _sharding(self, sharding: Any) -> jax.sharding.Sharding:
+        return GSPMDSharding(self._devices, sharding)
+
+    def _run(self, arguments: list[jax.Array]) -> list[list[jax.Array]]:
+        results = self._loaded.execute_sharded(arguments)
+        shards: list[list[jax.Array]] = results.disassemble_into_single_device_arrays()
+        return shards

@@ -1,0 +1,100 @@
+"""The check of one program: run it, ask an oracle, compare. In the child."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jax_ir_pairs.errors import Rejected
+from jax_ir_pairs.extraction.failures import rejecting
+from jax_ir_pairs.extraction.levels import Compiled
+from jax_ir_pairs.extraction.result import Check
+from jax_ir_pairs.quality.comparison import Difference, all_finite, compare, described
+from jax_ir_pairs.quality.inputs import Array, nudged, ordinary_inputs, physical, unwrapped, wrapped
+from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
+from jax_ir_pairs.quality.oracles import ORACLES
+from jax_ir_pairs.quality.tolerance import tolerance
+
+_NUDGES = 4
+"""Runs on inputs off by a rounding, which show what rounding does to the result."""
+_SLACK = 8.0
+"""How much farther off a result may be than those runs are from each other."""
+
+
+def check(program: Compiled, seed: int) -> Check:
+    """Runs a compiled program on inputs of `seed`, and gives who confirmed its results.
+
+    **Raises:** [`Rejected`][]: `run-error` where the runtime refuses it, `nonfinite` where a result
+    has an infinity or a NaN, `mismatch` where shapes or dtypes are not those of the jaxpr or the
+    oracle gives something else, and `out-of-memory`.
+    """
+    avals = program.traced.jaxpr.in_avals
+    inputs = ordinary_inputs(avals, seed)
+    with rejecting("run-error"):
+        results = execute(program, inputs)
+    _hold_to_avals(program, results)
+    for place, value in enumerate(results):
+        if not all_finite(value):
+            raise Rejected("nonfinite", f"result {place}, {described(value)}, on ordinary inputs")
+    checked_by, expected = _expected(program, inputs)
+    allowed = tolerance(program.extraction.stablehlo, program.extraction.num_stablehlo_ops)
+    difference = compare(results, expected, allowed)
+    if not difference.agrees and not _explained(program, inputs, results, difference, allowed):
+        raise Rejected("mismatch", f"{checked_by}: {difference.beyond}")
+    return Check(checked_by, difference.max_abs_error, difference.max_rel_error)
+
+
+def execute(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
+    """Gives the results of the compiled program, flat, keys as their words."""
+    avals = program.traced.jaxpr.in_avals
+    flat = [wrapped(value, aval.dtype) for value, aval in zip(inputs, avals, strict=True)]
+    executable: Any = program.executable
+    args, kwargs = jax.tree.unflatten(executable.in_tree, flat)
+    results = jax.tree.leaves(executable(*args, **kwargs))
+    jax.effects_barrier()  # a callback that fails late fails here
+    return [unwrapped(result) for result in results]
+
+
+def _hold_to_avals(program: Compiled, results: Sequence[Array]) -> None:
+    avals = program.traced.jaxpr.out_avals
+    if len(results) != len(avals):
+        raise Rejected("mismatch", f"{len(results)} results instead of {len(avals)}")
+    for place, (value, aval) in enumerate(zip(results, avals, strict=True)):
+        shape, dtype = physical(aval)
+        if (value.shape, value.dtype) != (shape, dtype):
+            wanted = f"{dtype.name}[{','.join(map(str, shape))}]"
+            raise Rejected("mismatch", f"result {place} is {described(value)}, not {wanted}")
+
+
+def _expected(program: Compiled, inputs: Sequence[Array]) -> tuple[str, list[Array]]:
+    for name, oracle in ORACLES.items():
+        try:
+            with rejecting("run-error"):
+                return name, oracle(program, inputs)
+        except Rejected as rejected:
+            if not isinstance(rejected.__cause__, UnsupportedError):
+                raise Rejected(rejected.reason, f"{name}: {rejected.detail}") from None
+    raise AssertionError("the last oracle runs every program")
+
+
+def _explained(
+    program: Compiled,
+    inputs: Sequence[Array],
+    results: Sequence[Array],
+    difference: Difference,
+    allowed: float,
+) -> bool:
+    """Tells whether rounding the inputs alone moves the results about as far.
+
+    Then the program is ill-conditioned there, as where near equals are subtracted or a comparison
+    is decided by the last bit, and no two correct compilers need agree.
+    """
+    moved = 0.0
+    rng = np.random.PCG64(0)
+    for _ in range(_NUDGES):
+        other = execute(program, [nudged(value, rng) for value in inputs])
+        moved = max(moved, compare(other, results, 0.0).max_rel_error)
+    return difference.max_rel_error <= allowed + _SLACK * moved

@@ -1,0 +1,164 @@
+"""StableHLO's reference interpreter, which ships in jaxlib: an oracle that shares no code with XLA.
+
+In the child. The interpreter ends the process at what it lacks; `interpreter_cost` knows before.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from jax.interpreters.mlir import make_ir_context
+from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
+from jaxlib.mlir.passmanager import PassManager
+
+from jax_ir_pairs.quality.interpreter_cost import IDENTITIES, UnsupportedError, cost
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+COST_LIMIT = 60_000.0
+"""Units of `interpreter_cost` over which a program is left to another oracle; some 25 ms."""
+
+_PIPELINE = "builtin.module(func.func(chlo-legalize-to-stablehlo),inline,symbol-dce)"
+
+# What each element type is called by NumPy and, where jaxlib has no buffer of it, in what wider
+# type the results are handed out: exactly.
+_PLAIN = {
+    "i1": np.dtype(np.bool_),
+    **{f"i{bits}": np.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
+    **{f"ui{bits}": np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
+    **{f"f{bits}": np.dtype(f"float{bits}") for bits in (16, 32, 64)},
+}
+_WIDENED = {
+    "bf16": (np.dtype(ml_dtypes.bfloat16), "f32"),
+    "i2": (np.dtype(ml_dtypes.int2), "i8"),
+    "i4": (np.dtype(ml_dtypes.int4), "i8"),
+    "ui2": (np.dtype(ml_dtypes.uint2), "ui8"),
+    "ui4": (np.dtype(ml_dtypes.uint4), "ui8"),
+    "f4E2M1FN": (np.dtype(ml_dtypes.float4_e2m1fn), "f32"),
+    "f8E3M4": (np.dtype(ml_dtypes.float8_e3m4), "f32"),
+    "f8E4M3": (np.dtype(ml_dtypes.float8_e4m3), "f32"),
+    "f8E4M3B11FNUZ": (np.dtype(ml_dtypes.float8_e4m3b11fnuz), "f32"),
+    "f8E4M3FN": (np.dtype(ml_dtypes.float8_e4m3fn), "f32"),
+    "f8E4M3FNUZ": (np.dtype(ml_dtypes.float8_e4m3fnuz), "f32"),
+    "f8E5M2": (np.dtype(ml_dtypes.float8_e5m2), "f32"),
+    "f8E5M2FNUZ": (np.dtype(ml_dtypes.float8_e5m2fnuz), "f32"),
+    "f8E8M0FNU": (np.dtype(ml_dtypes.float8_e8m0fnu), "f32"),
+}
+_COMPLEX = {
+    "complex<f32>": (np.dtype(np.complex64), "f32"),
+    "complex<f64>": (np.dtype(np.complex128), "f64"),
+}
+
+
+def interpret(stablehlo_text: str, inputs: Sequence[Array], limit: float = COST_LIMIT) -> list[Array]:
+    """Gives the results of the `main` of a module, as it is printed, on `inputs`.
+
+    Shardings are passed over: the result is that of one device.
+
+    **Raises:** [`UnsupportedError`][] where the interpreter lacks something or would take too long,
+    and ValueError where the inputs are not those of `main`.
+    """
+    _register_passes()
+    with make_ir_context(), ir.Location.unknown():
+        module = ir.Module.parse(stablehlo_text)
+        cost(module, limit)
+        _drop_identities(module)
+        PassManager.parse(_PIPELINE).run(module.operation)
+        dtypes = _with_plain_results(module)
+        main = _main(module)
+        attributes = [
+            _attribute(value, argument.type)
+            for value, argument in zip(inputs, main.arguments, strict=True)
+        ]
+        plain = iter([np.array(r) for r in stablehlo.eval_module(module, attributes)])
+        return [_narrowed(plain, dtype) for dtype in dtypes]
+
+
+@functools.cache
+def _register_passes() -> None:
+    stablehlo.register_stablehlo_passes()
+
+
+def _main(module: ir.Module) -> Any:
+    return next(
+        op
+        for op in module.body.operations
+        if op.operation.name == "func.func" and ir.StringAttr(op.attributes["sym_name"]).value == "main"
+    )
+
+
+def _drop_identities(module: ir.Module) -> None:
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name in IDENTITIES or op.name == "sdy.mesh":
+            found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    for op in found:
+        if op.name in IDENTITIES:
+            op.results[0].replace_all_uses_with(op.operands[0])
+        op.erase()
+
+
+def _with_plain_results(module: ir.Module) -> list[np.dtype[Any]]:
+    """Makes `main` return what jaxlib has buffers of, and gives the dtypes that it returned."""
+    main = _main(module)
+    block = main.regions[0].blocks[0]
+    end = list(block.operations)[-1].operation
+    dtypes, values = [], []
+    with ir.InsertionPoint(end):
+        for value in end.operands:
+            kind = ir.RankedTensorType(value.type)
+            name = str(kind.element_type)
+            if name in _PLAIN:
+                dtypes.append(_PLAIN[name])
+                values.append(value)
+            elif name in _WIDENED:
+                dtype, wider = _WIDENED[name]
+                dtypes.append(dtype)
+                wide = ir.RankedTensorType.get(kind.shape, ir.Type.parse(wider))
+                values.append(stablehlo.ConvertOp(wide, value).result)
+            elif name in _COMPLEX:
+                dtypes.append(_COMPLEX[name][0])
+                values += [stablehlo.RealOp(value).result, stablehlo.ImagOp(value).result]
+            else:
+                raise UnsupportedError(f"gives {name}")
+        if len(values) > len(dtypes) or any(a != b for a, b in zip(values, end.operands, strict=True)):
+            ir.Operation.create("func.return", operands=values)
+            end.erase()
+            inputs = [argument.type for argument in main.arguments]
+            kind = ir.FunctionType.get(inputs, [value.type for value in values])
+            main.attributes["function_type"] = ir.TypeAttr.get(kind)
+            if "res_attrs" in main.attributes:
+                del main.attributes["res_attrs"]
+    return dtypes
+
+
+def _attribute(value: Array, kind: ir.Type) -> ir.Attribute:
+    tensor = ir.RankedTensorType(kind)
+    if tuple(tensor.shape) != value.shape:
+        raise ValueError(f"an input of shape {value.shape} for one of {kind}")
+    # Scalars too, whose buffers have no strides to go by.
+    data = np.ascontiguousarray(value)
+    if data.dtype.kind == "V":
+        data = data.view(f"u{data.dtype.itemsize}")
+    attribute: ir.Attribute = ir.DenseElementsAttr.get(
+        data, type=tensor.element_type, shape=list(value.shape)
+    )
+    return attribute
+
+
+def _narrowed(plain: Any, dtype: np.dtype[Any]) -> Array:
+    if dtype.kind == "c":
+        real, imag = next(plain), next(plain)
+        value = np.empty(real.shape, dtype)
+        value.real, value.imag = real, imag
+        return value
+    return np.asarray(next(plain)).astype(dtype, copy=False)

@@ -1,0 +1,204 @@
+"""What StableHLO's reference interpreter can run of a module, and about what it costs. In the child.
+
+The interpreter ends the process at an op that it lacks, so that this has to be known before.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jaxlib.mlir import ir
+
+SUPPORTED = frozenset(
+    f"stablehlo.{name}"
+    for name in """
+    abs add and atan2 bitcast_convert broadcast_in_dim case cbrt ceil clamp compare complex
+    concatenate constant convert convolution cosine count_leading_zeros divide dot_general
+    dynamic_slice dynamic_update_slice exponential exponential_minus_one floor gather if imag iota
+    is_finite log log_plus_one logistic map maximum minimum multiply negate not
+    optimization_barrier or pad popcnt power real reduce reduce_precision reduce_window remainder
+    reshape return reverse round_nearest_afz round_nearest_even rsqrt scatter select
+    select_and_scatter shift_left shift_right_arithmetic shift_right_logical sign sine slice sort
+    sqrt subtract tan tanh transpose while xor
+    """.split()
+)
+"""The ops that `stablehlo/reference/Ops.cpp` evaluates of one process, as far as JAX lowers to them.
+
+Collectives need several; `fft`, `cholesky`, `triangular_solve`, `rng_bit_generator`,
+`batch_norm_*` and custom calls it does not have. Those of `chlo` become ops of this table.
+"""
+
+IDENTITIES = frozenset({"sdy.sharding_constraint"})
+"""Ops that only say where a value lies: the interpreter runs the program without them."""
+
+_WHOLE = frozenset({"builtin.module", "func.func", "func.return", "func.call", "sdy.mesh"})
+
+_ASSUMED_TRIPS = 20
+"""Times that a loop is taken to run whose count its condition does not show."""
+_FIXED = 10.0
+"""What an op costs beside its elements."""
+_OF_CHLO = 60.0
+"""What an element of an op of `chlo` costs, which becomes some tens of ops."""
+
+
+class UnsupportedError(Exception):
+    """The interpreter cannot run the module, or not for the cost that is allowed."""
+
+
+def cost(module: ir.Module, limit: float) -> float:
+    """Gives what a module costs to interpret; one unit is one element of one elementwise op.
+
+    **Raises:** [`UnsupportedError`][] for what cannot be interpreted, and once `limit` is reached.
+    """
+    return _Walk(module, limit).total
+
+
+class _Walk:
+    def __init__(self, module: ir.Module, limit: float) -> None:
+        self._limit = limit
+        self._sizes: dict[ir.Type, int] = {}
+        self._functions = {
+            ir.StringAttr(op.attributes["sym_name"]).value: op
+            for op in module.body.operations
+            if op.operation.name == "func.func"
+        }
+        self._of_functions: dict[str, float] = {}
+        self.total = self._function("main")
+
+    def _function(self, name: str) -> float:
+        if name not in self._of_functions:
+            self._of_functions[name] = self._regions(self._functions[name].operation)
+        return self._of_functions[name]
+
+    def _regions(self, operation: ir.Operation) -> float:
+        total = 0.0
+        for region in operation.regions:
+            for block in region:
+                for op in block.operations:
+                    total += self._op(op.operation)
+                    if total > self._limit:
+                        raise UnsupportedError(f"costs over {self._limit:g}")
+        return total
+
+    def _op(self, op: ir.Operation) -> float:
+        name = op.name
+        if name == "func.call":
+            callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
+            return _FIXED + self._function(callee)
+        if name.startswith("chlo."):
+            return _FIXED + self._results(op) * _OF_CHLO
+        if name not in SUPPORTED:
+            if name in _WHOLE or name in IDENTITIES:
+                return 0.0
+            raise UnsupportedError(f"has {name}")
+        weight = _WEIGHTS.get(name)
+        if weight is None:
+            return _FIXED + self._results(op)
+        cost: float = weight(self, op)
+        return _FIXED + cost
+
+    def _results(self, op: ir.Operation) -> int:
+        return sum(self._size(result.type) for result in op.results)
+
+    def _operand(self, op: ir.Operation, place: int) -> int:
+        return self._size(op.operands[place].type)
+
+    def _size(self, kind: ir.Type) -> int:
+        if (size := self._sizes.get(kind)) is None:
+            try:
+                size = math.prod(ir.RankedTensorType(kind).shape)
+            except ValueError:  # a token, or a tuple
+                raise UnsupportedError(f"has a {kind}") from None
+            self._sizes[kind] = size
+        return size
+
+    def while_loop(self, op: ir.Operation) -> float:
+        """Cost of a loop: of its regions, as often as its condition says that it runs."""
+        return self._regions(op) * _trips(op.regions[0].blocks[0])
+
+    def branches(self, op: ir.Operation) -> float:
+        """Cost of a conditional: of all branches, though only one is taken."""
+        return self._regions(op)
+
+    def dot_general(self, op: ir.Operation) -> float:
+        """Cost of a contraction: two for each product."""
+        result, left, right = self._results(op), self._operand(op, 0), self._operand(op, 1)
+        # Result over left is the free part of the right side, with no batch axes the exact count.
+        batch = len(_axes(op, "dot_dimension_numbers", "lhs_batching_dimensions"))
+        if not batch:
+            return 2.0 * math.sqrt(float(result) * left * right)
+        sides = ir.RankedTensorType(op.operands[0].type).shape
+        contracting = _axes(op, "dot_dimension_numbers", "lhs_contracting_dimensions")
+        return 2.0 * result * math.prod(sides[axis] for axis in contracting)
+
+    def convolution(self, op: ir.Operation) -> float:
+        """Cost of a convolution: each result is of a window over the input features."""
+        kernel = ir.RankedTensorType(op.operands[1].type).shape
+        numbers = op.attributes["dimension_numbers"]
+        features = int(str(numbers).partition("x[")[2].split("]")[0].split(", ").index("o"))
+        return 3.0 * self._results(op) * math.prod(kernel) / max(1, kernel[features])
+
+    def reduce(self, op: ir.Operation) -> float:
+        """Cost of a reduction: its body for each element."""
+        return 3.0 * self._operand(op, 0) * len(op.results) + self._results(op)
+
+    def window(self, op: ir.Operation) -> float:
+        """Cost of a windowed reduction: its body for each element of each window."""
+        window = math.prod(ir.DenseI64ArrayAttr(op.attributes["window_dimensions"]))
+        return 4.0 * window * self._results(op)
+
+    def select_and_scatter(self, op: ir.Operation) -> float:
+        """Cost of a windowed scatter: two bodies for each element of each window."""
+        window = math.prod(ir.DenseI64ArrayAttr(op.attributes["window_dimensions"]))
+        return 8.0 * window * self._operand(op, 1)
+
+    def sort(self, op: ir.Operation) -> float:
+        """Cost of a sort: its comparator n log n times."""
+        size = self._operand(op, 0)
+        length = ir.RankedTensorType(op.operands[0].type).shape
+        along = length[ir.IntegerAttr(op.attributes["dimension"]).value] if length else 1
+        comparator = sum(1 for _ in op.regions[0].blocks[0].operations)
+        return 5.0 * comparator * size * math.log2(max(2, along))
+
+    def scatter(self, op: ir.Operation) -> float:
+        """Cost of a scatter: its body for each update, and a copy of its operand."""
+        inputs = len(op.results)
+        return self._results(op) + 6.0 * self._operand(op, inputs + 1) * inputs
+
+
+_WEIGHTS: dict[str, Any] = {
+    "stablehlo.case": _Walk.branches,
+    "stablehlo.convolution": _Walk.convolution,
+    "stablehlo.dot_general": _Walk.dot_general,
+    "stablehlo.if": _Walk.branches,
+    "stablehlo.reduce": _Walk.reduce,
+    "stablehlo.reduce_window": _Walk.window,
+    "stablehlo.scatter": _Walk.scatter,
+    "stablehlo.select_and_scatter": _Walk.select_and_scatter,
+    "stablehlo.sort": _Walk.sort,
+    "stablehlo.while": _Walk.while_loop,
+}
+
+
+def _trips(condition: ir.Block) -> int:
+    """Gives how often a loop runs whose condition compares a counter with a constant."""
+    ops = {op.operation.name: op.operation for op in condition.operations}
+    compare = ops.get("stablehlo.compare")
+    if compare is None or "LT" not in str(compare.attributes["comparison_direction"]):
+        return _ASSUMED_TRIPS
+    bound = compare.operands[1].owner
+    constant = getattr(bound, "operation", bound)
+    if getattr(constant, "name", "") != "stablehlo.constant":
+        return _ASSUMED_TRIPS
+    value = constant.attributes["value"]
+    if not isinstance(value, ir.DenseIntElementsAttr) or len(value) != 1:
+        return _ASSUMED_TRIPS
+    return max(1, int(value[0]))
+
+
+def _axes(op: ir.Operation, attribute: str, name: str) -> list[int]:
+    from jaxlib.mlir.dialects import stablehlo
+
+    numbers = stablehlo.DotDimensionNumbers(op.attributes[attribute])
+    return list(getattr(numbers, name))

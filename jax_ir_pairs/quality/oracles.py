@@ -1,0 +1,98 @@
+"""Who else can say what a program gives: four oracles, the most independent one first. In the child.
+
+All take the inputs that the compiled program was run on, and give its results as NumPy has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax.extend.core import jaxpr_as_fun
+
+from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
+from jax_ir_pairs.extraction.levels import Compiled
+from jax_ir_pairs.quality.inputs import Array, physical, unwrapped, wrapped
+from jax_ir_pairs.quality.interpreter import interpret
+from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
+
+REWRITES = (
+    "algsimp",
+    "constant_folding",
+    "cse",
+    "reshape-mover",
+    "while-loop-simplifier",
+)
+"""Passes that rewrite a module, left out of the second compilation so that it is another one."""
+
+_OF_THIS_PROCESS = re.compile(r'(?:custom_call_target="|custom_call @)\w*callback')
+# Only the simplifier takes these out again, and nothing else can compile them.
+_NEEDS_SIMPLIFIER = "LayoutConstraint"
+
+
+def by_interpreter(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
+    """Gives what StableHLO's reference interpreter makes of the row's `stablehlo`."""
+    return interpret(program.extraction.stablehlo, kept(program, inputs))
+
+
+def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
+    """Gives what the row's `hlo` does, parsed and compiled again without the rewriting passes.
+
+    **Raises:** [`UnsupportedError`][] for several devices, or where it calls into this process.
+    """
+    text = program.extraction.hlo
+    if program.extraction.num_devices > 1:
+        raise UnsupportedError("is of several devices, whose meshes HLO's text does not keep whole")
+    _refuse_callbacks(text)
+    return Executable(stablehlo_of(text), options=_without_rewrites(text))(kept(program, inputs))
+
+
+def by_stablehlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
+    """Gives what the row's `stablehlo` does on its devices, compiled as [`by_hlo`][] does.
+
+    **Raises:** [`UnsupportedError`][] where it calls into this process.
+    """
+    text, num_devices = program.extraction.stablehlo, program.extraction.num_devices
+    _refuse_callbacks(text)
+    executable = Executable(text, num_devices, _without_rewrites(text))
+    shapes = [physical(aval)[0] for aval in program.traced.jaxpr.out_avals]
+    return executable(kept(program, inputs), shapes)
+
+
+def _refuse_callbacks(text: str) -> None:
+    if _OF_THIS_PROCESS.search(text):
+        raise UnsupportedError("calls into this process")
+
+
+def _without_rewrites(text: str) -> dict[str, str]:
+    left_out = (p for p in REWRITES if p != "algsimp" or _NEEDS_SIMPLIFIER not in text)
+    return {"xla_disable_hlo_passes": ",".join(left_out)}
+
+
+def by_jax(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
+    """Gives what the jaxpr does op by op, each primitive compiled alone and loops run in Python."""
+    jaxpr = program.traced.jaxpr
+    arguments = [wrapped(x, aval.dtype) for x, aval in zip(inputs, jaxpr.in_avals, strict=True)]
+    with jax.disable_jit():
+        results = jaxpr_as_fun(jaxpr)(*arguments)
+    return [unwrapped(result) for result in results]
+
+
+Oracle = Callable[[Compiled, Sequence[Array]], list[Array]]
+
+ORACLES: dict[str, Oracle] = {
+    "interpreter": by_interpreter,
+    "hlo": by_hlo,
+    "stablehlo": by_stablehlo,
+    "jax": by_jax,
+}
+"""By what `checked_by` calls them, in the order in which they are asked."""
+
+
+def kept(program: Compiled, values: Sequence[Any]) -> list[Any]:
+    """Gives the values of those inputs that the modules have: JAX drops the ones without effect."""
+    executable: Any = program.executable
+    places = executable._executable._kept_var_idx
+    return [value for place, value in enumerate(values) if place in places]
