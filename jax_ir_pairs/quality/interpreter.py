@@ -6,7 +6,7 @@ In the child. The interpreter ends the process at what it lacks; `interpreter_co
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ml_dtypes
@@ -16,14 +16,15 @@ from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 from jaxlib.mlir.passmanager import PassManager
 
-from jax_ir_pairs.quality.interpreter_cost import IDENTITIES, UnsupportedError, cost
+from jax_ir_pairs.quality.interpreter_cost import ALONE, UnsupportedError, cost, is_identity
+from jax_ir_pairs.quality.outlining import functions_of, inline, outlined, used
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-COST_LIMIT = 60_000.0
-"""Units of `interpreter_cost` over which a program is left to another oracle; some 25 ms."""
+COST_LIMIT = 400_000.0
+"""Units of `interpreter_cost` over which a program is left to another oracle; some 0.15 s."""
 
-_PIPELINE = "builtin.module(func.func(chlo-legalize-to-stablehlo),inline,symbol-dce)"
+_PIPELINE = "builtin.module(func.func(chlo-legalize-to-stablehlo))"
 
 # What each element type is called by NumPy and, where jaxlib has no buffer of it, in what wider
 # type the results are handed out: exactly.
@@ -55,10 +56,20 @@ _COMPLEX = {
 }
 
 
-def interpret(stablehlo_text: str, inputs: Sequence[Array], limit: float = COST_LIMIT) -> list[Array]:
+RunAlone = Callable[[str, Sequence[Array]], list[Array]]
+"""Gives the results of a module, by its text, by other means."""
+
+
+def interpret(
+    stablehlo_text: str,
+    inputs: Sequence[Array],
+    limit: float = COST_LIMIT,
+    run_alone: RunAlone | None = None,
+) -> list[Array]:
     """Gives the results of the `main` of a module, as it is printed, on `inputs`.
 
-    Shardings are passed over: the result is that of one device.
+    Shardings are passed over: the result is that of one device. An op that the interpreter lacks
+    is handed to `run_alone`, in a module of its own, where `main` has it outside of any loop.
 
     **Raises:** [`UnsupportedError`][] where the interpreter lacks something or would take too long,
     and ValueError where the inputs are not those of `main`.
@@ -66,17 +77,52 @@ def interpret(stablehlo_text: str, inputs: Sequence[Array], limit: float = COST_
     _register_passes()
     with make_ir_context(), ir.Location.unknown():
         module = ir.Module.parse(stablehlo_text)
-        cost(module, limit)
+        alone = cost(module, limit, lacking=run_alone is not None).alone
         _drop_identities(module)
         PassManager.parse(_PIPELINE).run(module.operation)
-        dtypes = _with_plain_results(module)
-        main = _main(module)
-        attributes = [
-            _attribute(value, argument.type)
-            for value, argument in zip(inputs, main.arguments, strict=True)
-        ]
-        plain = iter([np.array(r) for r in stablehlo.eval_module(module, attributes)])
-        return [_narrowed(plain, dtype) for dtype in dtypes]
+        if not alone:
+            return _evaluate(module, inputs)
+        assert run_alone is not None
+        functions = functions_of(module)
+        block = functions["main"].regions[0].blocks[0]
+        inline(block, functions, lambda op: op.name in ALONE)
+        known: dict[ir.Value, Array] = dict(zip(block.arguments, inputs, strict=True))
+        *pieces, [end] = _pieces(block)
+        results = list(end.operands)
+        needed = [used(piece) for piece in [*pieces, [end]]]
+        parts = []
+        for place, piece in enumerate(pieces):
+            later = {value for values in needed[place + 1 :] for value in values}
+            gives = [value for op in piece for value in op.results if value in later]
+            parts.append((piece[0].name in ALONE, *outlined(piece, gives, functions), gives))
+        end.erase()  # the last that uses values of the parts, which are whole without each other
+        for lacking, part, takes, gives in parts:
+            values = [known[value] for value in takes]
+            found = run_alone(str(part), values) if lacking else _evaluate(part, values)
+            known |= zip(gives, found, strict=True)
+        return [known[value] for value in results]
+
+
+def _evaluate(module: ir.Module, inputs: Sequence[Array]) -> list[Array]:
+    main = functions_of(module)["main"]
+    dtypes = _with_plain_results(main)
+    attributes = [
+        _attribute(value, argument.type)
+        for value, argument in zip(inputs, main.regions[0].blocks[0].arguments, strict=True)
+    ]
+    plain = iter([np.array(r) for r in stablehlo.eval_module(module, attributes)])
+    return [_narrowed(plain, dtype) for dtype in dtypes]
+
+
+def _pieces(block: ir.Block) -> list[list[ir.Operation]]:
+    """Gives the ops of a block in runs: each op of `ALONE` is one, and so is the return."""
+    pieces: list[list[ir.Operation]] = [[]]
+    for op in list(block.operations):
+        if op.operation.name in ALONE or op.operation.name == "func.return":
+            pieces += [[op.operation], []]
+        else:
+            pieces[-1].append(op.operation)
+    return [piece for piece in pieces if piece]
 
 
 @functools.cache
@@ -84,32 +130,23 @@ def _register_passes() -> None:
     stablehlo.register_stablehlo_passes()
 
 
-def _main(module: ir.Module) -> Any:
-    return next(
-        op
-        for op in module.body.operations
-        if op.operation.name == "func.func" and ir.StringAttr(op.attributes["sym_name"]).value == "main"
-    )
-
-
 def _drop_identities(module: ir.Module) -> None:
     found: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
-        if op.name in IDENTITIES or op.name == "sdy.mesh":
+        if is_identity(op) or op.name == "sdy.mesh":
             found.append(op)
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)
     for op in found:
-        if op.name in IDENTITIES:
+        if is_identity(op):
             op.results[0].replace_all_uses_with(op.operands[0])
         op.erase()
 
 
-def _with_plain_results(module: ir.Module) -> list[np.dtype[Any]]:
+def _with_plain_results(main: ir.Operation) -> list[np.dtype[Any]]:
     """Makes `main` return what jaxlib has buffers of, and gives the dtypes that it returned."""
-    main = _main(module)
     block = main.regions[0].blocks[0]
     end = list(block.operations)[-1].operation
     dtypes, values = [], []
@@ -133,7 +170,7 @@ def _with_plain_results(module: ir.Module) -> list[np.dtype[Any]]:
         if len(values) > len(dtypes) or any(a != b for a, b in zip(values, end.operands, strict=True)):
             ir.Operation.create("func.return", operands=values)
             end.erase()
-            inputs = [argument.type for argument in main.arguments]
+            inputs = [argument.type for argument in block.arguments]
             kind = ir.FunctionType.get(inputs, [value.type for value in values])
             main.attributes["function_type"] = ir.TypeAttr.get(kind)
             if "res_attrs" in main.attributes:

@@ -6,9 +6,12 @@ The interpreter ends the process at an op that it lacks, so that this has to be 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from jaxlib.mlir import ir
+
+from jax_ir_pairs.quality.outlining import callee, functions_of
 
 SUPPORTED = frozenset(
     f"stablehlo.{name}"
@@ -29,8 +32,14 @@ Collectives need several; `fft`, `cholesky`, `triangular_solve`, `rng_bit_genera
 `batch_norm_*` and custom calls it does not have. Those of `chlo` become ops of this table.
 """
 
-IDENTITIES = frozenset({"sdy.sharding_constraint"})
-"""Ops that only say where a value lies: the interpreter runs the program without them."""
+ALONE = frozenset(
+    f"stablehlo.{name}"
+    for name in ("cholesky", "custom_call", "fft", "rng_bit_generator", "triangular_solve")
+)
+"""The ops that it lacks and that can be handed to XLA one by one: what LAPACK computes, mostly."""
+
+_ALONE_COST = 10_000.0
+"""What handing over an op costs: the compilation of a module with nothing to generate."""
 
 _WHOLE = frozenset({"builtin.module", "func.func", "func.return", "func.call", "sdy.mesh"})
 
@@ -46,51 +55,87 @@ class UnsupportedError(Exception):
     """The interpreter cannot run the module, or not for the cost that is allowed."""
 
 
-def cost(module: ir.Module, limit: float) -> float:
-    """Gives what a module costs to interpret; one unit is one element of one elementwise op.
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What it takes to interpret a module."""
+
+    units: float
+    """One is one element of one elementwise op, some 0.4 µs."""
+    alone: int
+    """How many of its ops are handed over."""
+
+
+def cost(module: ir.Module, limit: float, *, lacking: bool = False) -> Cost:
+    """Gives what a module costs to interpret, with what it is `lacking` handed to XLA where it may.
 
     **Raises:** [`UnsupportedError`][] for what cannot be interpreted, and once `limit` is reached.
     """
-    return _Walk(module, limit).total
+    walk = _Walk(module, limit, lacking)
+    return Cost(walk.total, walk.alone)
+
+
+def is_identity(op: ir.Operation) -> bool:
+    """Tells whether an op only says where or how a value lies, and gives it as it is."""
+    if op.name == "stablehlo.custom_call":
+        target = op.attributes["call_target_name"]
+        return ir.StringAttr(target).value == "LayoutConstraint"
+    return bool(op.name == "sdy.sharding_constraint")
+
+
+def _can_be_alone(op: ir.Operation) -> bool:
+    if op.name not in ALONE:
+        return False
+    if op.name != "stablehlo.custom_call":
+        return True
+    # A callback is of this process, and what calls a function of the module is not alone.
+    calls = "called_computations" in op.attributes and len(op.attributes["called_computations"])
+    target = ir.StringAttr(op.attributes["call_target_name"]).value
+    return not calls and target.startswith("lapack_")
 
 
 class _Walk:
-    def __init__(self, module: ir.Module, limit: float) -> None:
+    def __init__(self, module: ir.Module, limit: float, lacking: bool) -> None:
+        self._lacking = lacking
+        self._depth = 0  # regions around an op, those of functions not counted
+        self.alone = 0
         self._limit = limit
         self._sizes: dict[ir.Type, int] = {}
-        self._functions = {
-            ir.StringAttr(op.attributes["sym_name"]).value: op
-            for op in module.body.operations
-            if op.operation.name == "func.func"
-        }
-        self._of_functions: dict[str, float] = {}
+        self._functions = functions_of(module)
+        self._of_functions: dict[tuple[str, bool], float] = {}
         self.total = self._function("main")
 
     def _function(self, name: str) -> float:
-        if name not in self._of_functions:
-            self._of_functions[name] = self._regions(self._functions[name].operation)
-        return self._of_functions[name]
+        key = name, self._depth > 0
+        if key not in self._of_functions:
+            self._depth -= 1  # its body is no region of the caller
+            self._of_functions[key] = self._regions(self._functions[name])
+            self._depth += 1
+        return self._of_functions[key]
 
     def _regions(self, operation: ir.Operation) -> float:
         total = 0.0
+        self._depth += 1
         for region in operation.regions:
             for block in region:
                 for op in block.operations:
                     total += self._op(op.operation)
                     if total > self._limit:
                         raise UnsupportedError(f"costs over {self._limit:g}")
+        self._depth -= 1
         return total
 
     def _op(self, op: ir.Operation) -> float:
         name = op.name
         if name == "func.call":
-            callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
-            return _FIXED + self._function(callee)
+            return _FIXED + self._function(callee(op))
         if name.startswith("chlo."):
             return _FIXED + self._results(op) * _OF_CHLO
         if name not in SUPPORTED:
-            if name in _WHOLE or name in IDENTITIES:
+            if name in _WHOLE or is_identity(op):
                 return 0.0
+            if self._lacking and not self._depth and _can_be_alone(op):
+                self.alone += 1
+                return _ALONE_COST
             raise UnsupportedError(f"has {name}")
         weight = _WEIGHTS.get(name)
         if weight is None:

@@ -1,4 +1,4 @@
-"""Who else can say what a program gives: four oracles, the most independent one first. In the child.
+"""Who else can say what a program gives: five oracles, the most independent one first. In the child.
 
 All take the inputs that the compiled program was run on, and give its results as NumPy has them.
 """
@@ -35,6 +35,15 @@ _NEEDS_SIMPLIFIER = "LayoutConstraint"
 def by_interpreter(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     """Gives what StableHLO's reference interpreter makes of the row's `stablehlo`."""
     return interpret(program.extraction.stablehlo, kept(program, inputs))
+
+
+def by_interpreter_and_xla(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
+    """Gives the same, with XLA's results for those ops that the interpreter lacks."""
+
+    def alone(text: str, values: Sequence[Array]) -> list[Array]:
+        return Executable(text)(values)
+
+    return interpret(program.extraction.stablehlo, kept(program, inputs), run_alone=alone)
 
 
 def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
@@ -84,6 +93,7 @@ Oracle = Callable[[Compiled, Sequence[Array]], list[Array]]
 
 ORACLES: dict[str, Oracle] = {
     "interpreter": by_interpreter,
+    "interpreter+xla": by_interpreter_and_xla,
     "hlo": by_hlo,
     "stablehlo": by_stablehlo,
     "jax": by_jax,
