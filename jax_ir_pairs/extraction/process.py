@@ -85,9 +85,7 @@ class ExtractionProcess:
             if self._killed:  # while it started
                 self._child.kill()
 
-    def extract(
-        self, program: Program | UserFunction, check_seed: int | None = None
-    ) -> Extraction:
+    def extract(self, program: Program | UserFunction, check_seed: int | None = None) -> Extraction:
         """Gives the levels of `program`.
 
         With a `check_seed`, also who confirmed its results on inputs of that seed: for a `worker`

@@ -28,7 +28,7 @@ _KEYS = {
 
 
 def ordinary_inputs(avals: Sequence[Any], seed: int, draw: int = 0) -> list[Array]:
-    """Gives a value for each of `avals`, from the ranges for which synthesis promises finite results.
+    """Gives a value for each of `avals`, in the ranges that synthesis promises finite results for.
 
     Floating numbers are nearly normal, of variance 1 and within ±2√3: sums of four uniform lanes
     of 16 bits. Integers and booleans are uniform in [`input_bounds`][]. All of it is integer
@@ -96,7 +96,7 @@ def _raw(bits: np.random.PCG64, shape: tuple[int, ...]) -> Array:
 
 
 def nudged(value: Array, bits: np.random.PCG64) -> Array:
-    """Gives floating numbers off by about one rounding, up or down at random; others as they are."""
+    """Gives floating numbers off by a rounding, up or down at random; others as they are."""
     if value.dtype.kind == "c":
         other = value.copy()
         other.real, other.imag = nudged(value.real, bits), nudged(value.imag, bits)

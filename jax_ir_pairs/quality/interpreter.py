@@ -167,7 +167,9 @@ def _with_plain_results(main: ir.Operation) -> list[np.dtype[Any]]:
                 values += [stablehlo.RealOp(value).result, stablehlo.ImagOp(value).result]
             else:
                 raise UnsupportedError(f"gives {name}")
-        if len(values) > len(dtypes) or any(a != b for a, b in zip(values, end.operands, strict=True)):
+        if len(values) > len(dtypes) or any(
+            a != b for a, b in zip(values, end.operands, strict=True)
+        ):
             ir.Operation.create("func.return", operands=values)
             end.erase()
             inputs = [argument.type for argument in block.arguments]

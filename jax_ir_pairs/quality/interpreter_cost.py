@@ -1,4 +1,4 @@
-"""What StableHLO's reference interpreter can run of a module, and about what it costs. In the child.
+"""What StableHLO's reference interpreter can run of a module, and its cost. In the child.
 
 The interpreter ends the process at an op that it lacks, so that this has to be known before.
 """
@@ -24,9 +24,9 @@ SUPPORTED = frozenset(
     reshape return reverse round_nearest_afz round_nearest_even rsqrt scatter select
     select_and_scatter shift_left shift_right_arithmetic shift_right_logical sign sine slice sort
     sqrt subtract tan tanh transpose while xor
-    """.split()
+    """.split()  # noqa: SIM905
 )
-"""The ops that `stablehlo/reference/Ops.cpp` evaluates of one process, as far as JAX lowers to them.
+"""The ops that `stablehlo/reference/Ops.cpp` evaluates in one process, of those that JAX has.
 
 Collectives need several; `fft`, `cholesky`, `triangular_solve`, `rng_bit_generator`,
 `batch_norm_*` and custom calls it does not have. Those of `chlo` become ops of this table.

@@ -1,4 +1,4 @@
-"""Who else can say what a program gives: five oracles, the most independent one first. In the child.
+"""Who else can say what a program gives: five oracles, the most independent first. In the child.
 
 All take the inputs that the compiled program was run on, and give its results as NumPy has them.
 """
