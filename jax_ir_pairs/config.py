@@ -13,7 +13,7 @@ import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -139,6 +139,7 @@ class Config(_Model):
     rows_per_shard: Annotated[int, Field(ge=1, le=100_000)]
     targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("cpu",)
     passes: bool = False
+    checks: Literal["none", "sample", "all"] = "none"
     recipe: Recipe
     text_limits: TextLimits = TextLimits()
     limits: Limits = Limits()

@@ -86,6 +86,24 @@ COLUMNS: tuple[Column, ...] = (
     Column("bytes_accessed", "float64", "bytes read and written, by the same analysis"),
     Column("transcendentals", "float64", "transcendental operations, by the same analysis"),
     Column("peak_memory_bytes", "int64", "arguments, results and temporaries, less aliased bytes"),
+    Column(
+        "checked_by",
+        "string",
+        "the oracle that confirmed what the program computes; null where it was not run",
+        nullable=True,
+    ),
+    Column(
+        "max_abs_error",
+        "float64",
+        "greatest difference between its results and the oracle's; null where it was not run",
+        nullable=True,
+    ),
+    Column(
+        "max_rel_error",
+        "float64",
+        "the same over the greatest magnitude in that result; null where it was not run",
+        nullable=True,
+    ),
     Column("structure_hash", "string", "hash of the program without names, shapes and dtypes"),
     Column("config", "string", "name of the config that the row belongs to"),
     Column("split", "string", "split of the row"),
@@ -136,7 +154,7 @@ def columns(targets: Sequence[str] = ("cpu",), *, passes: bool = False) -> tuple
 
 
 def arrow_schema(targets: Sequence[str] = ("cpu",), *, passes: bool = False) -> pa.Schema:
-    """Gives the Arrow schema of a shard; only columns of further targets are nullable."""
+    """Gives the Arrow schema of a shard; those of further targets and of the check are nullable."""
     return pa.schema(
         [
             pa.field(c.name, _ARROW[c.kind], nullable=c.nullable)

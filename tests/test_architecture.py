@@ -15,6 +15,7 @@ FLOORS = {
     "hub": 8,
     "inspect": 8,
     "build": 7,
+    "quality": 6,
     "extraction": 5,
     "plan": 5,
     "synthesis": 4,
@@ -30,6 +31,7 @@ FLOORS = {
 
 WITH_JAX = {
     "extraction/counting.py",
+    "extraction/execution.py",
     "extraction/hlo_module.py",
     "extraction/in_process.py",  # of the caller
     "extraction/levels.py",
@@ -42,10 +44,18 @@ WITH_JAX = {
     "extraction/targets/topology.py",
     "extraction/user_file.py",
     "extraction/worker.py",
+    "quality/check.py",
+    "quality/inputs.py",
+    "quality/interpreter.py",
+    "quality/interpreter_cost.py",
+    "quality/oracles.py",
+    "quality/outlining.py",
+    "quality/roundings.py",
 }
 """What runs where JAX is, in the child process or in a caller's own, and may import it."""
 
 PRIVATE = {
+    "extraction/execution.py",
     "extraction/hlo_module.py",
     "extraction/registry.py",
     "extraction/targets/cuda_libraries.py",  # of the CUDA plug-in

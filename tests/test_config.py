@@ -64,7 +64,7 @@ def test_keywords_replace_keys(tmp_path: Path) -> None:
     assert load_config(path, seed=7).seed == 7
     with pytest.raises(UsageError, match=r"mine\.yaml: seed: -1: Input should be greater than or"):
         load_config(path, seed=-1)
-    with pytest.raises(UsageError, match=r"mine\.yaml: sead: unknown key; allowed are description"):
+    with pytest.raises(UsageError, match=r"mine\.yaml: sead: unknown key; allowed are checks, "):
         load_config(path, sead=1)
     with pytest.raises(UsageError, match="not JSON serializable; use plain values"):
         load_config(path, seed={1})

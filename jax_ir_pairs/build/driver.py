@@ -19,7 +19,7 @@ from jax_ir_pairs.build.lock import FolderBusyError, folder_lock
 from jax_ir_pairs.build.run import Run
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError, UsageError
-from jax_ir_pairs.extraction import ExtractionProcess
+from jax_ir_pairs.quality import CheckingProcess
 from jax_ir_pairs.targets import require_installed
 
 
@@ -54,7 +54,7 @@ def build(
         workers=workers,
         emit=_one_at_a_time(on_event),
         open_process=open_process
-        or partial(ExtractionProcess, config.limits, config.targets, passes=config.passes),
+        or partial(CheckingProcess, config.limits, config.targets, passes=config.passes),
     )
     started = time.monotonic()
     try:

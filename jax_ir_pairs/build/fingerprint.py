@@ -19,6 +19,7 @@ _CODE = (
     "plan.py",
     "synthesis",
     "extraction",
+    "quality",
     "build/records.py",
     "build/shard.py",
     "build/run.py",

@@ -14,12 +14,12 @@ from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError, Reason, Rejected
 from jax_ir_pairs.extraction import (
     Extraction,
-    ExtractionProcess,
     TargetLevels,
     compiler_flags,
     versions,
 )
 from jax_ir_pairs.plan import make_plan
+from jax_ir_pairs.quality import CheckingProcess, is_checked
 from jax_ir_pairs.schema import LEVELS, columns
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.functions import program_of
@@ -31,10 +31,10 @@ Row = dict[str, Any]
 
 
 class Extractor(Protocol):
-    """What turns a program into its levels; [`ExtractionProcess`][] is the real one."""
+    """What turns a program into its levels; [`CheckingProcess`][] is the real one."""
 
-    def extract(self, program: Program) -> Extraction:
-        """Gives the levels of `program`, or raises [`Rejected`][]."""
+    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
+        """Gives the levels of `program`, checked with a `check_seed`, or raises [`Rejected`][]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def shard_records(
     with ExitStack() as stack:
         if process is None:
             process = stack.enter_context(
-                ExtractionProcess(config.limits, config.targets, passes=config.passes)
+                CheckingProcess(config.limits, config.targets, passes=config.passes)
             )
         candidate = _Candidates(config, split, shard, process)
         for index, seed in enumerate(candidates):
@@ -140,7 +140,8 @@ class _Candidates:
             program = program_of(recipe.functions, seed)
         try:
             self._check_length("python", program.python)
-            extraction = self._process.extract(program)
+            check_seed = seed if is_checked(self._config.checks, seed) else None
+            extraction = self._process.extract(program, check_seed)
             for level in LEVELS[1:]:
                 self._check_length(level, getattr(extraction, level))
             self._check_length("passes", *(step.hlo for step in extraction.passes))

@@ -51,7 +51,7 @@ def make_manifest(
         for split in config.splits.names
     }
     rejections: Counter[str] = Counter()
-    incidents = []
+    incidents, failed_checks = [], []
     refusals: dict[str, Counter[str]] = {}
     hashes = {level: array("Q") for level in LEVELS}
     structures: dict[str, set[int]] = {split: set() for split in splits}
@@ -73,6 +73,10 @@ def make_manifest(
             refusals.setdefault(target, Counter()).update(reasons)
         incidents += [
             {"split": shard.split, "shard": shard.number, **asdict(r)} for r in sidecar.incidents
+        ]
+        failed_checks += [
+            {"split": shard.split, "shard": shard.number, **asdict(r)}
+            for r in sidecar.failed_checks
         ]
         for row in sidecar.rows:
             structures[shard.split].add(int(row.structure_hash, 16))
@@ -96,6 +100,7 @@ def make_manifest(
         "splits": splits,
         "rejections": dict(sorted(rejections.items())),
         "incidents": incidents,
+        "failed_checks": failed_checks,
         **_target_refusals(config, refusals),
         "levels": {level: {"unique": len(set(hashes[level])), "total": rows} for level in LEVELS},
         "structures": {

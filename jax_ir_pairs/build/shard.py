@@ -22,7 +22,7 @@ from jax_ir_pairs.atomic import replace_text, replacing
 from jax_ir_pairs.build.fingerprint import BuildFingerprint
 from jax_ir_pairs.build.layout import Folder, Shard
 from jax_ir_pairs.build.records import Refusal, Rejection, Row, text_hash
-from jax_ir_pairs.errors import INCIDENT_REASONS
+from jax_ir_pairs.errors import CHECK_REASONS, INCIDENT_REASONS
 from jax_ir_pairs.schema import LEVELS, arrow_schema
 
 ROWS_PER_GROUP = 100
@@ -63,7 +63,7 @@ class Sidecar:
     """Size of the rows in memory, nearly: that of the file's pages before compression."""
     sha256: str
     rejected: tuple[Rejection, ...]
-    """In the plan's order; the detail is kept for incidents only."""
+    """In the plan's order; the detail is kept for incidents and failed checks only."""
     rows: tuple[RowDigest, ...]
     refused: tuple[Refusal, ...] = ()
     """Of the rows, in the plan's order; the detail is kept for what depends on the machine."""
@@ -85,6 +85,11 @@ class Sidecar:
     def incidents(self) -> list[Rejection]:
         """Rejections that depend on the machine."""
         return [r for r in self.rejected if r.reason in INCIDENT_REASONS]
+
+    @property
+    def failed_checks(self) -> list[Rejection]:
+        """Rejections by the check, each of which may be a bug of a compiler."""
+        return [r for r in self.rejected if r.reason in CHECK_REASONS]
 
     def to_json(self) -> str:
         """Gives the sidecar as JSON, a line for each row."""
@@ -201,8 +206,9 @@ def _digest(row: Row) -> RowDigest:
 
 
 def _without_chatter(outcome: Outcome) -> Outcome:
-    """Drops the details of what can be found out again on any machine."""
-    return outcome if outcome.reason in INCIDENT_REASONS else replace(outcome, detail="")
+    """Drops the details of what can be found out again on any machine, and is nobody's bug."""
+    kept = outcome.reason in INCIDENT_REASONS | CHECK_REASONS
+    return outcome if kept else replace(outcome, detail="")
 
 
 def read_sidecar(folder: Folder, shard: Shard) -> Sidecar | None:

@@ -60,6 +60,10 @@ class Executable:
         self, inputs: Sequence[Array], shapes: Sequence[tuple[int, ...]] = ()
     ) -> list[Array]:
         """Gives the results for `inputs`; for several devices the `shapes` of the results too."""
+        with jax.enable_x64(True):  # else JAX narrows what it places on a device
+            return self._results(inputs, shapes)
+
+    def _results(self, inputs: Sequence[Array], shapes: Sequence[tuple[int, ...]]) -> list[Array]:
         if len(self._devices) == 1:
             shards = self._run([jax.device_put(value, self._devices[0]) for value in inputs])
             return [np.asarray(parts[0]) for parts in shards]

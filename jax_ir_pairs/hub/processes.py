@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from jax_ir_pairs.config import Limits
-from jax_ir_pairs.extraction import ExtractionProcess
+from jax_ir_pairs.quality import CheckingProcess
 
 
 class ExtractionProcesses:
@@ -22,7 +22,7 @@ class ExtractionProcesses:
     """
 
     def __init__(self) -> None:
-        self._idle: defaultdict[int, list[ExtractionProcess]] = defaultdict(list)
+        self._idle: defaultdict[int, list[CheckingProcess]] = defaultdict(list)
         weakref.finalize(self, _close, self._idle)
 
     def __reduce__(self) -> tuple[type[ExtractionProcesses], tuple[()]]:
@@ -31,13 +31,13 @@ class ExtractionProcesses:
     @contextmanager
     def lend(
         self, limits: Limits, targets: Sequence[str] = ("cpu",), *, passes: bool = False
-    ) -> Iterator[ExtractionProcess]:
+    ) -> Iterator[CheckingProcess]:
         """Gives a process to one user at a time; it ends here where that user stops early.
 
         All users of this object ask for the same.
         """
         idle = self._idle[os.getpid()]
-        process = idle.pop() if idle else ExtractionProcess(limits, targets, passes=passes)
+        process = idle.pop() if idle else CheckingProcess(limits, targets, passes=passes)
         process.start()  # imports JAX while the borrower gets its plan
         try:
             yield process
@@ -51,7 +51,7 @@ class ExtractionProcesses:
         _close(self._idle)
 
 
-def _close(idle: defaultdict[int, list[ExtractionProcess]]) -> None:
+def _close(idle: defaultdict[int, list[CheckingProcess]]) -> None:
     processes = idle[os.getpid()]
     while processes:
         processes.pop().close()

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.interpreters.mlir import make_ir_context
+from jaxlib.mlir import ir
 
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.failures import rejecting
@@ -16,6 +18,7 @@ from jax_ir_pairs.quality.comparison import Difference, all_finite, compare, des
 from jax_ir_pairs.quality.inputs import Array, nudged, ordinary_inputs, physical, unwrapped, wrapped
 from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
 from jax_ir_pairs.quality.oracles import ORACLES
+from jax_ir_pairs.quality.roundings import num_roundings
 from jax_ir_pairs.quality.tolerance import tolerance
 
 _NUDGES = 4
@@ -40,11 +43,16 @@ def check(program: Compiled, seed: int) -> Check:
         if not all_finite(value):
             raise Rejected("nonfinite", f"result {place}, {described(value)}, on ordinary inputs")
     checked_by, expected = _expected(program, inputs)
-    allowed = tolerance(program.extraction.stablehlo, program.extraction.num_stablehlo_ops)
+    allowed = _tolerance(program.extraction.stablehlo)
     difference = compare(results, expected, allowed)
     if not difference.agrees and not _explained(program, inputs, results, difference, allowed):
         raise Rejected("mismatch", f"{checked_by}: {difference.beyond}")
     return Check(checked_by, difference.max_abs_error, difference.max_rel_error)
+
+
+def _tolerance(stablehlo: str) -> float:
+    with make_ir_context():
+        return tolerance(stablehlo, num_roundings(ir.Module.parse(stablehlo)))
 
 
 def execute(program: Compiled, inputs: Sequence[Array]) -> list[Array]:

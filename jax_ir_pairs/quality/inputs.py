@@ -41,7 +41,7 @@ def ordinary_inputs(avals: Sequence[Any], seed: int, draw: int = 0) -> list[Arra
 
 def is_key(dtype: Any) -> bool:
     """Tells whether `dtype` is that of random keys."""
-    return bool(jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key))
+    return bool(jax.numpy.issubdtype(dtype, jax.dtypes.prng_key))
 
 
 def wrapped(value: Array, dtype: Any) -> Any:
@@ -69,9 +69,9 @@ def _ordinary(aval: Any, bits: np.random.PCG64) -> Array:
     shape, dtype = physical(aval)
     if is_key(aval.dtype):
         return _integers(bits, shape, 0, 2**32 - 1).astype(dtype)
-    if jax.dtypes.issubdtype(dtype, np.complexfloating):
+    if jax.numpy.issubdtype(dtype, np.complexfloating):
         return (_normal(bits, shape) + 1j * _normal(bits, shape)).astype(dtype)
-    if jax.dtypes.issubdtype(dtype, np.floating):
+    if jax.numpy.issubdtype(dtype, np.floating):
         value = _normal(bits, shape)
         # The one format that has no sign.
         return (np.abs(value) if dtype.name == "float8_e8m0fnu" else value).astype(dtype)
@@ -101,7 +101,7 @@ def nudged(value: Array, bits: np.random.PCG64) -> Array:
         other = value.copy()
         other.real, other.imag = nudged(value.real, bits), nudged(value.imag, bits)
         return other
-    if not jax.dtypes.issubdtype(value.dtype, np.floating):
+    if not jax.numpy.issubdtype(value.dtype, np.floating):
         return value
     words = np.ascontiguousarray(value).view(f"u{value.dtype.itemsize}")
     # A neighbour of a number is the one whose bits, as an integer, are one more or one less.

@@ -17,24 +17,26 @@ from jaxlib.mlir.dialects import stablehlo
 from jaxlib.mlir.passmanager import PassManager
 
 from jax_ir_pairs.quality.interpreter_cost import ALONE, UnsupportedError, cost, is_identity
-from jax_ir_pairs.quality.outlining import functions_of, inline, outlined, used
+from jax_ir_pairs.quality.outlining import Value, functions_of, inline, outlined, used
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-COST_LIMIT = 400_000.0
-"""Units of `interpreter_cost` over which a program is left to another oracle; some 0.15 s."""
+BASE_LIMIT, LIMIT_PER_OP = 200_000.0, 1_500.0
+"""Units of `interpreter_cost` over which a program is left to an oracle that compiles it: for any
+program, and more for each of its operations. A unit takes some 0.35 µs, and XLA some 0.5 ms for an
+operation (the CPU, 100 programs), so this is about where interpreting takes longer than that."""
 
 _PIPELINE = "builtin.module(func.func(chlo-legalize-to-stablehlo))"
 
 # What each element type is called by NumPy and, where jaxlib has no buffer of it, in what wider
 # type the results are handed out: exactly.
-_PLAIN = {
+_PLAIN: dict[str, np.dtype[Any]] = {
     "i1": np.dtype(np.bool_),
     **{f"i{bits}": np.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
     **{f"ui{bits}": np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
     **{f"f{bits}": np.dtype(f"float{bits}") for bits in (16, 32, 64)},
 }
-_WIDENED = {
+_WIDENED: dict[str, tuple[np.dtype[Any], str]] = {
     "bf16": (np.dtype(ml_dtypes.bfloat16), "f32"),
     "i2": (np.dtype(ml_dtypes.int2), "i8"),
     "i4": (np.dtype(ml_dtypes.int4), "i8"),
@@ -50,7 +52,7 @@ _WIDENED = {
     "f8E5M2FNUZ": (np.dtype(ml_dtypes.float8_e5m2fnuz), "f32"),
     "f8E8M0FNU": (np.dtype(ml_dtypes.float8_e8m0fnu), "f32"),
 }
-_COMPLEX = {
+_COMPLEX: dict[str, tuple[np.dtype[Any], str]] = {
     "complex<f32>": (np.dtype(np.complex64), "f32"),
     "complex<f64>": (np.dtype(np.complex128), "f64"),
 }
@@ -63,7 +65,7 @@ RunAlone = Callable[[str, Sequence[Array]], list[Array]]
 def interpret(
     stablehlo_text: str,
     inputs: Sequence[Array],
-    limit: float = COST_LIMIT,
+    limit: float = BASE_LIMIT,
     run_alone: RunAlone | None = None,
 ) -> list[Array]:
     """Gives the results of the `main` of a module, as it is printed, on `inputs`.
@@ -86,7 +88,7 @@ def interpret(
         functions = functions_of(module)
         block = functions["main"].regions[0].blocks[0]
         inline(block, functions, lambda op: op.name in ALONE)
-        known: dict[ir.Value, Array] = dict(zip(block.arguments, inputs, strict=True))
+        known: dict[Value, Array] = dict(zip(block.arguments, inputs, strict=True))
         *pieces, [end] = _pieces(block)
         results = list(end.operands)
         needed = [used(piece) for piece in [*pieces, [end]]]
@@ -149,7 +151,8 @@ def _with_plain_results(main: ir.Operation) -> list[np.dtype[Any]]:
     """Makes `main` return what jaxlib has buffers of, and gives the dtypes that it returned."""
     block = main.regions[0].blocks[0]
     end = list(block.operations)[-1].operation
-    dtypes, values = [], []
+    dtypes: list[np.dtype[Any]] = []
+    values = []
     with ir.InsertionPoint(end):
         for value in end.operands:
             kind = ir.RankedTensorType(value.type)
@@ -173,8 +176,8 @@ def _with_plain_results(main: ir.Operation) -> list[np.dtype[Any]]:
             ir.Operation.create("func.return", operands=values)
             end.erase()
             inputs = [argument.type for argument in block.arguments]
-            kind = ir.FunctionType.get(inputs, [value.type for value in values])
-            main.attributes["function_type"] = ir.TypeAttr.get(kind)
+            signature = ir.FunctionType.get(inputs, [value.type for value in values])
+            main.attributes["function_type"] = ir.TypeAttr.get(signature)
             if "res_attrs" in main.attributes:
                 del main.attributes["res_attrs"]
     return dtypes

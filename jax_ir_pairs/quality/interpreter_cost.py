@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
 
 from jax_ir_pairs.quality.outlining import callee, functions_of
 
@@ -36,7 +37,10 @@ ALONE = frozenset(
     f"stablehlo.{name}"
     for name in ("cholesky", "custom_call", "fft", "rng_bit_generator", "triangular_solve")
 )
-"""The ops that it lacks and that can be handed to XLA one by one: what LAPACK computes, mostly."""
+"""The ops that it lacks and that can be handed to XLA one by one: what LAPACK computes, mostly.
+
+Of the custom calls only those of JAX's own libraries for linear algebra.
+"""
 
 _ALONE_COST = 10_000.0
 """What handing over an op costs: the compilation of a module with nothing to generate."""
@@ -88,9 +92,11 @@ def _can_be_alone(op: ir.Operation) -> bool:
     if op.name != "stablehlo.custom_call":
         return True
     # A callback is of this process, and what calls a function of the module is not alone.
-    calls = "called_computations" in op.attributes and len(op.attributes["called_computations"])
+    calls = "called_computations" in op.attributes and bool(
+        len(ir.ArrayAttr(op.attributes["called_computations"]))
+    )
     target = ir.StringAttr(op.attributes["call_target_name"]).value
-    return not calls and target.startswith("lapack_")
+    return not calls and target.startswith(("lapack_", "cpu_csr_"))
 
 
 class _Walk:
@@ -160,7 +166,7 @@ class _Walk:
 
     def while_loop(self, op: ir.Operation) -> float:
         """Cost of a loop: of its regions, as often as its condition says that it runs."""
-        return self._regions(op) * _trips(op.regions[0].blocks[0])
+        return self._regions(op) * trips(op.regions[0].blocks[0])
 
     def branches(self, op: ir.Operation) -> float:
         """Cost of a conditional: of all branches, though only one is taken."""
@@ -168,14 +174,9 @@ class _Walk:
 
     def dot_general(self, op: ir.Operation) -> float:
         """Cost of a contraction: two for each product."""
-        result, left, right = self._results(op), self._operand(op, 0), self._operand(op, 1)
-        # Result over left is the free part of the right side, with no batch axes the exact count.
-        batch = len(_axes(op, "dot_dimension_numbers", "lhs_batching_dimensions"))
-        if not batch:
-            return 2.0 * math.sqrt(float(result) * left * right)
         sides = ir.RankedTensorType(op.operands[0].type).shape
-        contracting = _axes(op, "dot_dimension_numbers", "lhs_contracting_dimensions")
-        return 2.0 * result * math.prod(sides[axis] for axis in contracting)
+        contracting = axes(op, "lhs_contracting_dimensions")
+        return 2.0 * self._results(op) * math.prod(sides[axis] for axis in contracting)
 
     def convolution(self, op: ir.Operation) -> float:
         """Cost of a convolution: each result is of a window over the input features."""
@@ -226,7 +227,7 @@ _WEIGHTS: dict[str, Any] = {
 }
 
 
-def _trips(condition: ir.Block) -> int:
+def trips(condition: ir.Block) -> int:
     """Gives how often a loop runs whose condition compares a counter with a constant."""
     ops = {op.operation.name: op.operation for op in condition.operations}
     compare = ops.get("stablehlo.compare")
@@ -242,8 +243,7 @@ def _trips(condition: ir.Block) -> int:
     return max(1, int(value[0]))
 
 
-def _axes(op: ir.Operation, attribute: str, name: str) -> list[int]:
-    from jaxlib.mlir.dialects import stablehlo
-
-    numbers = stablehlo.DotDimensionNumbers(op.attributes[attribute])
+def axes(contraction: ir.Operation, name: str) -> list[int]:
+    """Gives the axes of a `dot_general` that its dimension numbers have as `name`."""
+    numbers = stablehlo.DotDimensionNumbers(contraction.attributes["dot_dimension_numbers"])
     return list(getattr(numbers, name))

@@ -14,8 +14,9 @@ from jax.extend.core import jaxpr_as_fun
 
 from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
 from jax_ir_pairs.extraction.levels import Compiled
+from jax_ir_pairs.extraction.result import Extraction
 from jax_ir_pairs.quality.inputs import Array, physical, unwrapped, wrapped
-from jax_ir_pairs.quality.interpreter import interpret
+from jax_ir_pairs.quality.interpreter import BASE_LIMIT, LIMIT_PER_OP, interpret
 from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
 
 REWRITES = (
@@ -27,6 +28,7 @@ REWRITES = (
 )
 """Passes that rewrite a module, left out of the second compilation so that it is another one."""
 
+_DYNAMIC = re.compile(r"tensor<[^>]*\?")
 _OF_THIS_PROCESS = re.compile(r'(?:custom_call_target="|custom_call @)\w*callback')
 # Only the simplifier takes these out again, and nothing else can compile them.
 _NEEDS_SIMPLIFIER = "LayoutConstraint"
@@ -34,7 +36,8 @@ _NEEDS_SIMPLIFIER = "LayoutConstraint"
 
 def by_interpreter(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     """Gives what StableHLO's reference interpreter makes of the row's `stablehlo`."""
-    return interpret(program.extraction.stablehlo, kept(program, inputs))
+    extraction = program.extraction
+    return interpret(extraction.stablehlo, kept(program, inputs), _limit(extraction))
 
 
 def by_interpreter_and_xla(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
@@ -43,7 +46,12 @@ def by_interpreter_and_xla(program: Compiled, inputs: Sequence[Array]) -> list[A
     def alone(text: str, values: Sequence[Array]) -> list[Array]:
         return Executable(text)(values)
 
-    return interpret(program.extraction.stablehlo, kept(program, inputs), run_alone=alone)
+    extraction = program.extraction
+    return interpret(extraction.stablehlo, kept(program, inputs), _limit(extraction), alone)
+
+
+def _limit(extraction: Extraction) -> float:
+    return BASE_LIMIT + LIMIT_PER_OP * extraction.num_stablehlo_ops
 
 
 def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
@@ -52,6 +60,8 @@ def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     **Raises:** [`UnsupportedError`][] for several devices, or where it calls into this process.
     """
     text = program.extraction.hlo
+    if _DYNAMIC.search(program.extraction.stablehlo):
+        raise UnsupportedError("has shapes that JAX makes static as it compiles")
     if program.extraction.num_devices > 1:
         raise UnsupportedError("is of several devices, whose meshes HLO's text does not keep whole")
     _refuse_callbacks(text)
@@ -65,6 +75,8 @@ def by_stablehlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     """
     text, num_devices = program.extraction.stablehlo, program.extraction.num_devices
     _refuse_callbacks(text)
+    if _DYNAMIC.search(text):
+        raise UnsupportedError("has shapes that JAX makes static as it compiles")
     executable = Executable(text, num_devices, _without_rewrites(text))
     shapes = [physical(aval)[0] for aval in program.traced.jaxpr.out_avals]
     return executable(kept(program, inputs), shapes)

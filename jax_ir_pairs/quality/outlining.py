@@ -6,8 +6,11 @@ In the child. MLIR's own inliner leaves the calls alone, as jaxlib registers no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from jaxlib.mlir import ir
+
+Value: TypeAlias = "ir.Value[Any]"
 
 
 def functions_of(module: ir.Module) -> dict[str, ir.Operation]:
@@ -73,28 +76,28 @@ def _inlined(call: ir.Operation, function: ir.Operation) -> list[ir.Operation]:
     return clones
 
 
-def _rename(ops: Sequence[ir.Operation], renamed: Mapping[ir.Value, ir.Value]) -> None:
+def _rename(ops: Sequence[ir.Operation], renamed: Mapping[Value, Value]) -> None:
     for op in nested(ops):
         for place, value in enumerate(op.operands):
             if value in renamed:
                 op.operands[place] = renamed[value]
 
 
-def used(ops: Sequence[ir.Operation]) -> dict[ir.Value, None]:
+def used(ops: Sequence[ir.Operation]) -> dict[Value, None]:
     """Gives the operands of ops and of those in their regions, in a fixed order."""
     return dict.fromkeys(value for op in nested(ops) for value in op.operands)
 
 
 def outlined(
     ops: Sequence[ir.Operation],
-    gives: Sequence[ir.Value],
+    gives: Sequence[Value],
     functions: Mapping[str, ir.Operation],
-) -> tuple[ir.Module, list[ir.Value]]:
+) -> tuple[ir.Module, list[Value]]:
     """Moves ops of a block into the `main` of a new module, with copies of what they call.
 
     Its `main` gives `gives`. Gives the module and the values of the block that `main` takes.
     """
-    own: set[ir.Value] = set()
+    own: set[Value] = set()
     for op in nested(ops):
         own.update(op.results)
         own.update(a for region in op.regions for b in region for a in b.arguments)

@@ -1,4 +1,4 @@
-"""How far two runs of one program may be apart, by dtype and by number of operations.
+"""How far two runs of one program may be apart, by dtype and by number of roundings.
 
 Imports no JAX.
 """
@@ -46,8 +46,8 @@ LARGEST = 0.5
 _FLOAT_TYPE = re.compile(r"(?<![\w.])(?:\d+x)*((?:bf|f)\d+(?:E\d+M\d+\w*)?)(?=[>,)\s])")
 
 
-def tolerance(stablehlo: str, num_ops: int) -> float:
-    """Gives the greatest relative error that rounding explains in a module of `num_ops` operations.
+def tolerance(stablehlo: str, num_roundings: int) -> float:
+    """Gives the greatest relative error that this many roundings in a row explain.
 
     The coarsest format in the module decides: what was rounded to it on the way stays rounded,
     whatever the format of the result. Of a module without floating formats it is 0.
@@ -55,4 +55,4 @@ def tolerance(stablehlo: str, num_ops: int) -> float:
     units = [UNIT_ROUNDOFF[name] for name in set(_FLOAT_TYPE.findall(stablehlo))]
     if not units:
         return 0.0
-    return min(LARGEST, CONFIDENCE * math.sqrt(max(1, num_ops)) * max(units))
+    return min(LARGEST, CONFIDENCE * math.sqrt(max(1, num_roundings)) * max(units))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,13 @@ def no_further_target(program: Program) -> tuple[TargetLevels, ...]:
     return ()
 
 
+CHECKED: Mapping[str, Any] = {
+    "checked_by": "interpreter",
+    "max_abs_error": 0.5,
+    "max_rel_error": 2.0**-24,
+}
+
+
 @dataclass
 class FakeProcess:
     """`jaxpr` tells two jaxprs apart; `check` may raise; the rest counts what was done."""
@@ -103,7 +111,7 @@ class FakeProcess:
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
 
-    def extract(self, program: Program) -> Extraction:
+    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
         with self.lock:
             self.extracted[program.id] += 1
         self.check(program)
@@ -124,6 +132,7 @@ class FakeProcess:
             bytes_accessed=48.0,
             transcendentals=12.0,
             peak_memory_bytes=96,
+            **({} if check_seed is None else CHECKED),
             further=self.further(program),
             passes=self.passes,
         )

@@ -67,7 +67,7 @@ def test_a_process_of_its_own_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
         def __exit__(self, *error: object) -> None:
             self.close()
 
-    monkeypatch.setattr(records, "ExtractionProcess", Own)
+    monkeypatch.setattr(records, "CheckingProcess", Own)
     stream = shard_records(CONFIG, "test", 0)
     assert next(stream)["split"] == "test"
     stream.close()

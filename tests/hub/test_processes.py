@@ -31,7 +31,7 @@ OPEN: set[object] = set()
 
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "ExtractionProcess", FakeProcess)
+    monkeypatch.setattr(processes, "CheckingProcess", FakeProcess)
     OPEN.clear()
 
 

@@ -76,11 +76,11 @@ class _Stoppable:
         self._process = process
         self._stop = stop
 
-    def extract(self, program: Program) -> Extraction:
+    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
         if self._stop.is_set():
             raise StoppedError
         try:
-            return self._process.extract(program)
+            return self._process.extract(program, check_seed)
         except Exception as error:
             if self._stop.is_set():
                 raise StoppedError from error

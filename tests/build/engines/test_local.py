@@ -26,7 +26,7 @@ class Hanging(FakeProcess):
         self.busy = threading.Event()
         self.killed = threading.Event()
 
-    def extract(self, program: Program) -> Extraction:
+    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
         self.busy.set()
         assert self.killed.wait(20)
         raise Rejected("crash", "SIGKILL")

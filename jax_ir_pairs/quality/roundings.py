@@ -1,0 +1,85 @@
+"""How many roundings in a row lead to a result of a module, at most about. In the child."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from jaxlib.mlir import ir
+
+from jax_ir_pairs.quality.interpreter_cost import axes, trips
+from jax_ir_pairs.quality.outlining import Value, callee, functions_of
+
+
+def num_roundings(module: ir.Module) -> int:
+    """Gives the number of roundings that a result of `main` may have behind it.
+
+    One for each op, as if all stood in one chain, and for an op that adds up, one for each of its
+    terms; what is in a loop counts as often as it runs.
+    """
+    return _Count(functions_of(module)).of_function("main")
+
+
+class _Count:
+    def __init__(self, functions: Mapping[str, ir.Operation]) -> None:
+        self._functions = functions
+        self._known: dict[str, int] = {}
+
+    def of_function(self, name: str) -> int:
+        if name not in self._known:
+            self._known[name] = self._inside(self._functions[name])
+        return self._known[name]
+
+    def _inside(self, op: ir.Operation) -> int:
+        return sum(
+            self._op(inner.operation)
+            for region in op.regions
+            for block in region
+            for inner in block.operations
+        )
+
+    def _op(self, op: ir.Operation) -> int:
+        if op.name == "func.call":
+            return self.of_function(callee(op))
+        if op.name == "stablehlo.while":
+            return self._inside(op) * trips(op.regions[0].blocks[0])
+        if (terms := _TERMS.get(op.name)) is not None:
+            return terms(op)
+        return 1 + self._inside(op)
+
+
+def _shape(value: Value) -> tuple[int, ...]:
+    return tuple(ir.RankedTensorType(value.type).shape)
+
+
+def _reduced(op: ir.Operation) -> int:
+    whole, left = math.prod(_shape(op.operands[0])), math.prod(_shape(op.results[0]))
+    return max(1, whole // max(1, left))
+
+
+def _contracted(op: ir.Operation) -> int:
+    shape = _shape(op.operands[0])
+    return max(1, math.prod(shape[axis] for axis in axes(op, "lhs_contracting_dimensions")))
+
+
+def _of_kernel(op: ir.Operation) -> int:
+    return max(1, math.prod(_shape(op.operands[1])))
+
+
+def _of_window(op: ir.Operation) -> int:
+    return max(1, math.prod(ir.DenseI64ArrayAttr(op.attributes["window_dimensions"])))
+
+
+def _of_updates(op: ir.Operation) -> int:
+    return max(1, math.prod(_shape(op.operands[len(op.operands) - 1])))
+
+
+_TERMS: Mapping[str, Callable[[ir.Operation], int]] = {
+    "stablehlo.reduce": _reduced,
+    "stablehlo.dot_general": _contracted,
+    "stablehlo.convolution": _of_kernel,
+    "stablehlo.reduce_window": _of_window,
+    "stablehlo.scatter": _of_updates,
+    "stablehlo.select_and_scatter": _of_updates,
+}
+"""Terms that one element of the result is the sum of."""
