@@ -7,6 +7,9 @@ from typing import Any
 
 from jax_ir_pairs.scoring.module import Module
 
+LANGUAGES = ("python", "jaxpr", "stablehlo", "hlo", "optimized_hlo")
+"""Each a module of this folder."""
+
 Read = Callable[[str, Mapping[str, Any]], Module]
 """Reads the text of an answer to a row.
 
