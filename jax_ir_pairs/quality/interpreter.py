@@ -111,7 +111,7 @@ class Interpreter:
 
     def __init__(self, module: ir.Module, limit: float = COST_LIMIT) -> None:
         _register_passes()
-        cost(module, limit)
+        self.units = cost(module, limit).units
         _drop_identities(module)
         PassManager.parse(_PIPELINE).run(module.operation)
         self._prepared = _Prepared(module)

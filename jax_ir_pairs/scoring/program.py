@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import jax
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
+from jaxlib.mlir.passmanager import PassManager
 
 from jax_ir_pairs.extraction.execution import Executable
 from jax_ir_pairs.quality.comparison import Array
@@ -17,8 +18,11 @@ from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
 from jax_ir_pairs.scoring.module import Module, NotRunnableError
 from jax_ir_pairs.scoring.refusal import unrunnable
 
-INTERPRETED_COST = 25_000.0
-"""Units over which a module is compiled instead: some 10 ms for each of its inputs."""
+INTERPRETED_COST = 100_000.0
+"""Units over which a module is never interpreted: some 40 ms for one draw of inputs."""
+QUICK_COST = 25_000.0
+"""Units over which it is compiled for all draws after the first: where seven draws take as long."""
+_PLAIN = "builtin.module(cse,symbol-dce)"
 
 _RESULT_INFO = re.compile(r'(?:, )?jax\.result_info = "(?:[^"\\]|\\.)*"')
 _EMPTY = re.compile(r" ?\{\}")
@@ -44,19 +48,26 @@ class Program:
 
     @functools.cached_property
     def canonical(self) -> str:
-        """The same whatever its values and functions are called, and however it is laid out."""
+        """The same whatever its values and functions are called, and however it is laid out.
+
+        What is computed twice, or for nothing, is left out too.
+        """
         names: dict[str, str] = {}
+        with self._context, ir.Location.unknown():
+            module = self._parse()
+            PassManager.parse(_PLAIN).run(module.operation)
+            text = str(module.operation.get_asm(enable_debug_info=False))
 
         def renamed(match: re.Match[str]) -> str:
             name = match.group()
             return names.setdefault(name, f"@{len(names)}") if name[0] == "@" else name
 
-        return _STRING_OR_SYMBOL.sub(renamed, _EMPTY.sub("", _RESULT_INFO.sub("", self.text)))
+        return _STRING_OR_SYMBOL.sub(renamed, _EMPTY.sub("", _RESULT_INFO.sub("", text)))
 
     @functools.cached_property
     def interpreter(self) -> Interpreter | None:
-        """What interprets it; nothing where that cannot be done, or not quickly."""
-        if self.module.num_devices > 1:
+        """What interprets it; nothing where that cannot be done, or takes too long."""
+        if self.module.num_devices > 1 or unrunnable(self.text):
             return None
         try:
             with self._context, ir.Location.unknown():

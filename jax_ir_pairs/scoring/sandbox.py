@@ -7,6 +7,8 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from jax_ir_pairs.scoring import seccomp
 
@@ -35,6 +37,19 @@ def limit(memory_bytes: int, cpu_seconds: int | None = None) -> None:
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
         seccomp.install()
+
+
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """Has this process ended by SIGALRM where what is inside takes longer.
+
+    What runs a module cannot be interrupted otherwise. Its handler has to be the system's own.
+    """
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def end_with_parent() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +13,8 @@ from jax_ir_pairs.quality.comparison import Array, compare
 from jax_ir_pairs.quality.inputs import nudged
 from jax_ir_pairs.quality.tolerance import LARGEST
 from jax_ir_pairs.scoring.draws import EDGES, Input, values
-from jax_ir_pairs.scoring.program import Program
+from jax_ir_pairs.scoring.program import INTERPRETED_COST, QUICK_COST, Program
+from jax_ir_pairs.scoring.sandbox import no_longer_than
 
 DRAWS = 3
 """Ordinary draws of inputs that an answer is tried on, beside the edges."""
@@ -20,6 +23,10 @@ _NUDGES = 4
 """Runs on inputs off by a rounding, which show what rounding does to a result."""
 _SLACK = 8.0
 """How much farther off a result may be than those runs are from each other."""
+
+_SLOWER = 20.0
+_LEAST_SECONDS = 1.0
+"""How much longer than the reference an answer may run, and what it may always."""
 
 Draw = int | str
 Key = tuple[Draw, bool]
@@ -37,6 +44,8 @@ class Reference:
     inputs: Sequence[Input]
     seed: int
     tolerance: float
+    seconds: float = 0.0
+    """The longest that one of its runs took, compilation included."""
     _values: dict[Draw, list[Array]] = field(default_factory=dict)
     _results: dict[Key, list[Array]] = field(default_factory=dict)
     _moved: dict[Key, list[float]] = field(default_factory=dict)
@@ -51,7 +60,10 @@ class Reference:
         """Gives its results on the inputs of a draw."""
         key = draw, interpreted
         if key not in self._results:
-            self._results[key] = self.program.run(self.values(draw), interpreted=interpreted)
+            values = self.values(draw)
+            started = time.monotonic()
+            self._results[key] = self.program.run(values, interpreted=interpreted)
+            self.seconds = max(self.seconds, time.monotonic() - started)
         return self._results[key]
 
     def moved(self, draw: Draw, *, interpreted: bool) -> list[float]:
@@ -86,20 +98,25 @@ def difference(reference: Reference, answer: Program, draws: int = DRAWS) -> str
 
     Raises what XLA does, where it refuses the answer.
     """
-    interpreted = reference.program.interpreter is not None and answer.interpreter is not None
+    ours, theirs = answer.interpreter, reference.program.interpreter
+    units = max(ours.units, theirs.units) if ours and theirs else math.inf
+    tolerance = reference.tolerance
     undecided = set(range(len(reference.program.module.outputs)))
     for draw in [*range(draws), *EDGES]:
         if isinstance(draw, str) and not reference.inputs:
             break
+        # Most wrong answers fail on the first draw, which is quickest without compiling.
+        interpreted = units <= (INTERPRETED_COST if draw == 0 else QUICK_COST)
         expected = reference.results(draw, interpreted=interpreted)
-        results = answer.run(reference.values(draw), interpreted=interpreted)
+        with no_longer_than(_LEAST_SECONDS + _SLOWER * reference.seconds):
+            results = answer.run(reference.values(draw), interpreted=interpreted)
         if len(results) != len(expected):
             return f"It gives {len(results)} results instead of {len(expected)}."
-        for place, (ours, theirs) in enumerate(zip(results, expected, strict=True)):
-            found = compare([ours], [theirs], reference.tolerance)
+        for place in range(len(expected)):
+            found = compare(results[place : place + 1], expected[place : place + 1], tolerance)
             if not found.agrees:
                 moved = reference.moved(draw, interpreted=interpreted)[place]
-                allowed = reference.tolerance + _SLACK * moved
+                allowed = tolerance + _SLACK * moved
                 if allowed > LARGEST:
                     continue
                 if found.max_rel_error > allowed:
