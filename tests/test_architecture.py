@@ -15,6 +15,8 @@ FLOORS = {
     "hub": 8,
     "inspect": 8,
     "build": 7,
+    "scoring": 7,
+    "quality": 6,
     "extraction": 5,
     "plan": 5,
     "synthesis": 4,
@@ -42,10 +44,16 @@ WITH_JAX = {
     "extraction/targets/topology.py",
     "extraction/user_file.py",
     "extraction/worker.py",
+    *(f"quality/{name}.py" for name in ("check", "inputs", "interpreter", "interpreter_cost")),
+    *(f"quality/{name}.py" for name in ("oracles", "outlining")),
+    *(f"scoring/{name}.py" for name in ("draws", "judge", "program", "tracer")),
+    *(f"scoring/languages/{name}.py" for name in ("hlo", "jaxpr", "python", "stablehlo")),
+    "extraction/execution.py",
 }
 """What runs where JAX is, in the child process or in a caller's own, and may import it."""
 
 PRIVATE = {
+    "extraction/execution.py",
     "extraction/hlo_module.py",
     "extraction/registry.py",
     "extraction/targets/cuda_libraries.py",  # of the CUDA plug-in

@@ -73,7 +73,9 @@ class Reference:
             own = self.results(draw, interpreted=interpreted)
             bits = np.random.PCG64(0)
             others = [
-                self.program.run([nudged(x, bits) for x in self.values(draw)], interpreted=interpreted)
+                self.program.run(
+                    [nudged(x, bits) for x in self.values(draw)], interpreted=interpreted
+                )
                 for _ in range(_NUDGES)
             ]
             if isinstance(draw, str) and self.program.interpreter is not None:

@@ -53,12 +53,16 @@ ROW: dict[str, Any] = {
     "flops": 64.0,
     "bytes_accessed": 384.0,
     "num_fusions": 1,
-    "line_map": [{"python": 5, "jaxpr": [2, 3], "stablehlo": [3, 4], "hlo": [5], "optimized_hlo": []}],
+    "line_map": [
+        {"python": 5, "jaxpr": [2, 3], "stablehlo": [3, 4], "hlo": [5], "optimized_hlo": []}
+    ],
 }
 
 TRUE = {
     "python": "import jax.numpy as np\n\ndef f(a, b):\n    return 1.0 + b * np.tanh(a)\n",
-    "stablehlo": STABLEHLO.replace("%0", "%tanh").replace("multiply %tanh, %arg1", "multiply %arg1, %tanh"),
+    "stablehlo": STABLEHLO.replace("%0", "%tanh").replace(
+        "multiply %tanh, %arg1", "multiply %arg1, %tanh"
+    ),
     "hlo": HLO.replace("Arg_", "p_").replace("multiply(tanh.3, p_1.2)", "multiply(p_1.2, tanh.3)"),
 }
 """An answer that is right, and not the row's own text, for the languages that are tried."""
@@ -143,7 +147,9 @@ STABLEHLO_ANSWERS: dict[str, str] = {
     "old host callback": main(_call("xla_python_cpu_callback", ' {backend_config = "140234"}')),
     "pointer": main(_call("Sharding", ' {backend_config = "140737488355328"}')),
     "LAPACK on nothing it fits": main(
-        _call("lapack_spotrf_ffi", " {mhlo.backend_config = {uplo = 76 : ui8}, api_version = 4 : i32}")
+        _call(
+            "lapack_spotrf_ffi", " {mhlo.backend_config = {uplo = 76 : ui8}, api_version = 4 : i32}"
+        )
     ),
     "infeed": main(
         "    %t = stablehlo.create_token : !stablehlo.token\n"
@@ -166,7 +172,9 @@ STABLEHLO_ANSWERS: dict[str, str] = {
     "other types": STABLEHLO.replace("f32", "f64"),
     "one input too many": STABLEHLO.replace("%arg1: ", "%arg2: tensor<f32>, %arg1: "),
     "no main": STABLEHLO.replace("@main", "@other"),
-    "types that do not fit": STABLEHLO.replace("multiply %0, %arg1 : tensor<4x8xf32>", "multiply %0, %arg1 : tensor<8x4xf32>"),  # noqa: E501
+    "types that do not fit": STABLEHLO.replace(
+        "multiply %0, %arg1 : tensor<4x8xf32>", "multiply %0, %arg1 : tensor<8x4xf32>"
+    ),  # noqa: E501
     "dynamic shapes": STABLEHLO.replace("4x8xf32", "?x8xf32"),
     "several devices": STABLEHLO.replace("num_partitions = 1", "num_partitions = 8"),
     "no function but a declaration": "module { func.func private @main(tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32> }",  # noqa: E501
@@ -187,7 +195,9 @@ PYTHON_ANSWERS: dict[str, str] = {
     "subprocess": function(_RIGHT, "import subprocess\nsubprocess.run(['touch', '/tmp/hostile'])"),
     "network": function(_RIGHT, "import socket\nsocket.create_connection(('127.0.0.1', 80))"),
     "writes a file": function(f"open('/tmp/hostile', 'w')\n{_RIGHT}"),
-    "writes with NumPy": function(_RIGHT, "import numpy as np\nnp.save('/tmp/hostile', np.ones(3))"),
+    "writes with NumPy": function(
+        _RIGHT, "import numpy as np\nnp.save('/tmp/hostile', np.ones(3))"
+    ),
     "reads with NumPy": function(_RIGHT, "import numpy as np\nnp.load('/tmp/hostile')"),
     "reads frames": function(f"g = (i for i in [1])\ng.gi_frame.f_back\n{_RIGHT}"),
     "reads frames of errors": function(
@@ -208,7 +218,9 @@ PYTHON_ANSWERS: dict[str, str] = {
     "eval": function("return eval('x')"),
     "pure_callback": function("return jax.pure_callback(lambda a, b: a, x, x, y)"),
     "debug callback": function(f"jax.debug.callback(print, x)\n{_RIGHT}"),
-    "io_callback": function("return io_callback(print, x, x)", "from jax.experimental import io_callback"),
+    "io_callback": function(
+        "return io_callback(print, x, x)", "from jax.experimental import io_callback"
+    ),
     "private modules": function(_RIGHT, "from jax._src import core"),
     "foreign functions": function("return jax.ffi.ffi_call('system', x)(x)"),
     "DLPack": function(_RIGHT, "import jax.dlpack"),

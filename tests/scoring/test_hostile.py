@@ -33,7 +33,9 @@ def scorer() -> Iterator[Scorer]:
         yield scorer
 
 
-@pytest.mark.parametrize(("task", "language", "name"), CASES, ids=[f"{c[1]}: {c[2]}" for c in CASES])
+@pytest.mark.parametrize(
+    ("task", "language", "name"), CASES, ids=[f"{c[1]}: {c[2]}" for c in CASES]
+)
 def test_a_hostile_answer_is_worth_little_and_the_next_is_scored(
     scorer: Scorer, task: str, language: str, name: str
 ) -> None:

@@ -1,4 +1,5 @@
 """An answer in optimized HLO (stand-in)."""
+
 from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any

@@ -13,7 +13,9 @@ from jax_ir_pairs.scoring.tasks.task import Row, Task
 FIGURES = ("flops", "bytes_accessed", "num_fusions")
 """The columns that are asked for."""
 
-_LINE = re.compile(r"^[ \t*\-]{0,8}[\"'`]?(\w{1,40})[\"'`]?[ \t]{0,8}[:=][ \t]{0,8}([-+\d.,_eE]{1,40})", re.M)
+_LINE = re.compile(
+    r"^[ \t*\-]{0,8}[\"'`]?(\w{1,40})[\"'`]?[ \t]{0,8}[:=][ \t]{0,8}([-+\d.,_eE]{1,40})", re.M
+)
 
 
 def _score(row: Row, answer: str) -> Score:
@@ -39,7 +41,9 @@ def _figures(answer: str) -> dict[str, float]:
     try:
         found = json.loads(answer)
     except (ValueError, RecursionError):
-        found = {name: text.replace(",", "").replace("_", "") for name, text in _LINE.findall(answer)}
+        found = {
+            name: text.replace(",", "").replace("_", "") for name, text in _LINE.findall(answer)
+        }
     if not isinstance(found, dict):
         return {}
     figures = {name: _number(found[name]) for name in FIGURES if name in found}
@@ -55,4 +59,4 @@ def _number(value: Any) -> float | None:
         return None
 
 
-TASK = Task("cost", ("python", "inputs"), "", "text", measure=_score)
+TASK = Task("cost", ("python", "inputs"), "", "text", needs=FIGURES, measure=_score)

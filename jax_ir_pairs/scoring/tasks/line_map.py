@@ -12,7 +12,10 @@ from jax_ir_pairs.schema import LEVELS
 from jax_ir_pairs.scoring.score import Score
 from jax_ir_pairs.scoring.tasks.task import Row, Task
 
-_LINE = re.compile(r"^[ \t*\-]{0,8}(\d{1,7})[ \t]{0,8}(?::|->|→)[ \t]{0,8}\[?([\d, \t\-–]{0,100000})\]?[ \t]*$", re.M)
+_LINE = re.compile(
+    r"^[ \t*\-]{0,8}(\d{1,7})[ \t]{0,8}(?::|->|→)[ \t]{0,8}\[?([\d, \t\-–]{0,100000})\]?[ \t]*$",
+    re.M,
+)
 _LONGEST_RANGE = 100_000
 
 Pairs = set[tuple[int, int]]
@@ -56,7 +59,7 @@ def _pairs(answer: str, line: int | None) -> Pairs:
             found = _numbers(answer)
         if not found:
             raise ValueError(
-                "It is no map of lines: give JSON such as {\"3\": [5, 6]}, or lines such as `3: 5, 6`."
+                'It is no map of lines: give JSON such as {"3": [5, 6]}, or lines such as `3: 5, 6`.'
             ) from None
     if isinstance(found, list) and line is not None:
         found = {str(line): found}
@@ -89,7 +92,14 @@ def _numbers(text: str) -> list[int]:
 
 
 TASKS = tuple(
-    Task(f"line_map_{level}", ("python", level), "line_map", "text", measure=partial(_score, level))
+    Task(
+        f"line_map_{level}",
+        reads=("python", level),
+        answer="",
+        language="text",
+        needs=("line_map",),
+        measure=partial(_score, level),
+    )
     for level in LEVELS[1:]
 )
 """For each level below Python, the whole map, or the lines of one line of Python."""

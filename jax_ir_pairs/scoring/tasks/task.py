@@ -24,17 +24,19 @@ class Task:
     reads: tuple[str, ...]
     """The columns that the question shows."""
     answer: str
-    """The column that has the true answer, or that it is told from."""
+    """The column that has the true answer; empty for what is told from `needs`."""
     language: Language
     runs: bool = True
     """Whether an answer can be run here; else it is read only."""
+    needs: tuple[str, ...] = ()
+    """The columns that `measure` tells a score from."""
     measure: Measure | None = None
     """What scores an answer of language `text`; a program is judged in a child."""
 
     def columns(self) -> tuple[str, ...]:
         """Gives the columns of a row that its scoring needs."""
         if self.measure is not None:
-            return (self.answer,) if self.answer else ()
+            return self.needs
         return tuple(dict.fromkeys((*PROGRAM_COLUMNS, self.answer)))
 
 
