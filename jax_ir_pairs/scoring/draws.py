@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,8 +83,8 @@ def _edge(kind: Input, value: Array, edge: str) -> Array:
         return np.full(value.shape, 1.0 if one else 0.0).astype(dtype)
     wide = value.astype(np.complex128 if dtype.kind == "c" else np.float64)
     if edge == "high":
-        limit = 0.0 if dtype.kind == "c" else float(jax.numpy.finfo(dtype).max)
-        return (wide * (min(_LARGE, limit / 4) if limit else _LARGE)).astype(dtype)
+        # Formats of four bits end at 6.
+        return (wide * (1.0 if dtype.itemsize == 1 else _LARGE)).astype(dtype)
     unsigned = dtype.name == "float8_e8m0fnu"
     return (np.abs(wide) if unsigned else -np.abs(wide)).astype(dtype)
 

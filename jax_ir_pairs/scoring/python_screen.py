@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from typing import Final
 
 MAX_DEPTH: Final = 120
@@ -76,12 +75,12 @@ def python_refusal(source: str, entry_point: str) -> str:
         return f"The answer defines no function {entry_point!r}."
     modules = _imported_names(tree)
     for node in ast.walk(tree):
-        if problem := _problem(node, modules, defined):
+        if problem := _problem(node, modules):
             return f"The answer {problem} (line {getattr(node, 'lineno', 1)})."
     return ""
 
 
-def _problem(node: ast.AST, modules: set[str], defined: set[str]) -> str:
+def _problem(node: ast.AST, modules: set[str]) -> str:
     match node:
         case ast.Import():
             names = [alias.name for alias in node.names]
@@ -139,12 +138,9 @@ def _attribute(node: ast.Attribute, modules: set[str]) -> str:
     if name in _ATTRIBUTES or _PRIVATE.match(name):
         # A named tuple's own methods have an underscore, for their fields to have none.
         return "" if name in {"_replace", "_asdict", "_fields"} else f"reads {name}"
-    if name in {"experimental", "extend"} or (
-        isinstance(owner, ast.Attribute)
-        and owner.attr in {"experimental", "extend"}
-        and not _may_import(f"jax.{owner.attr}.{name}")
-    ):
-        return "" if name in {"experimental", "extend"} else f"reads {owner.attr}.{name}"
+    if isinstance(owner, ast.Attribute) and owner.attr in {"experimental", "extend"}:
+        module = f"jax.{owner.attr}.{name}"
+        return "" if _may_import(module) else f"reads {module}"
     return ""
 
 
@@ -160,6 +156,7 @@ def _call(node: ast.Call) -> str:
 
 
 def _root(node: ast.expr) -> str:
+    """Gives the name that a chain of attributes and items starts with, or nothing."""
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
@@ -193,9 +190,5 @@ def _depth(tree: ast.AST) -> int:
     while waiting:
         node, depth = waiting.pop()
         deepest = max(deepest, depth)
-        waiting += ((child, depth + 1) for child in _children(node))
+        waiting += ((child, depth + 1) for child in ast.iter_child_nodes(node))
     return deepest
-
-
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    return ast.iter_child_nodes(node)

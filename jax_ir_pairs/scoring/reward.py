@@ -16,6 +16,8 @@ Completion = str | Sequence[Mapping[str, Any]]
 RewardFunction = Callable[..., list[float]]
 ProcessResults = Callable[[Mapping[str, Any], Sequence[str]], dict[str, float]]
 
+_OF_QUESTIONS = ("line",)
+"""What a question may add to its row: the one line of Python that a map is asked for."""
 _FENCE = "```"
 _THOUGHT = "</think>"
 
@@ -63,7 +65,8 @@ def reward_function(task: str, scorer: Scorer | None = None) -> RewardFunction:
                 f"Task {task} needs the column {missing[0]!r}: keep it in the data set "
                 "(remove_unused_columns=False)."
             )
-        rows = [{name: columns[name][at] for name in needed} for at in range(len(completions))]
+        given = [*needed, *(name for name in _OF_QUESTIONS if name in columns)]
+        rows = [{name: columns[name][at] for name in given} for at in range(len(completions))]
         found = scores.score_many(task, rows, [answer_of(each) for each in completions])
         return [score.reward for score in found]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from jax_ir_pairs.extraction import hlo_module
-from jax_ir_pairs.scoring.languages import reader
 from jax_ir_pairs.scoring.module import Module
 from jax_ir_pairs.scoring.program import Program, new_context
 

@@ -112,7 +112,7 @@ def install() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs was refused")
-    filters = (_Filter * len(program))(*program)
+    filters = (_Filter * len(program))(*(_Filter(*each) for each in program))
     header = _Program(len(program), filters)
     call = {"x86_64": 317, "aarch64": 277}[machine]
     if libc.syscall(call, _SET_MODE_FILTER, _TO_ALL_THREADS, ctypes.byref(header)):
@@ -120,7 +120,7 @@ def install() -> None:
 
 
 class _Filter(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("code", ctypes.c_uint16),
         ("true", ctypes.c_uint8),
         ("false", ctypes.c_uint8),
@@ -129,7 +129,7 @@ class _Filter(ctypes.Structure):
 
 
 class _Program(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("length", ctypes.c_uint16),
         ("filters", ctypes.POINTER(_Filter)),
     ]

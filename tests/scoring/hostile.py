@@ -93,16 +93,12 @@ _LOOP = f"""
     }} do {{
       stablehlo.return %i : {_T}
     }}"""
-_HUGE = f"""
-    %s = stablehlo.slice %arg0 [0:1, 0:1] : ({_T}) -> tensor<1x1xf32>
-    %t = stablehlo.reshape %s : (tensor<1x1xf32>) -> tensor<f32>
-    %b = stablehlo.broadcast_in_dim %t, dims = [] : (tensor<f32>) -> tensor<1000000x100000xf32>
-    %q = stablehlo.sort_by
-    %r = stablehlo.tanh %arg0 : {_T}"""
 _MEMORY = f"""
     %s = stablehlo.slice %arg0 [0:1, 0:1] : ({_T}) -> tensor<1x1xf32>
     %t = stablehlo.reshape %s : (tensor<1x1xf32>) -> tensor<f32>
-    %b = stablehlo.broadcast_in_dim %t, dims = [] : (tensor<f32>) -> tensor<4000000000xf32>
+    %i = stablehlo.iota dim = 0 : tensor<4000000000xf32>
+    %j = stablehlo.broadcast_in_dim %t, dims = [] : (tensor<f32>) -> tensor<4000000000xf32>
+    %b = stablehlo.multiply %i, %j : tensor<4000000000xf32>
     %v = "stablehlo.sort"(%b) <{{dimension = 0 : i64, is_stable = false}}> ({{
     ^bb0(%l: tensor<f32>, %m: tensor<f32>):
       %c = stablehlo.compare LT, %l, %m : (tensor<f32>, tensor<f32>) -> tensor<i1>
@@ -122,8 +118,6 @@ _RECURSION = main(
     f"  func.func private @g(%a: {_T}) -> {_T} {{\n"
     f"    %0 = func.call @g(%a) : ({_T}) -> {_T}\n    return %0 : {_T}\n  }}",
 )
-_BROAD = "stablehlo.broadcast_in_dim"
-
 STABLEHLO_ANSWERS: dict[str, str] = {
     "nothing": "   \n",
     "no MLIR": "here is the module you asked for: def main()",
@@ -141,7 +135,8 @@ STABLEHLO_ANSWERS: dict[str, str] = {
     "call to itself": main(f"    %r = func.call @main(%arg0, %arg1) : ({_T}, {_T}) -> {_T}"),
     "call to libc": main(_call("system", ' {backend_config = "touch /tmp/hostile"}')),
     "call, spelled with escapes": main(
-        f'    %r = "stablehlo.custom_call"(%arg0) {{call_target_name = "sys\\74em"}} : ({_T}) -> {_T}'
+        f'    %r = "stablehlo.custom_call"(%arg0) {{call_target_name = "sys\\74em"}}'
+        f" : ({_T}) -> {_T}"
     ),
     "host callback": main(_call("xla_ffi_python_cpu_callback", " {api_version = 4 : i32}")),
     "old host callback": main(_call("xla_python_cpu_callback", ' {backend_config = "140234"}')),
@@ -174,7 +169,7 @@ STABLEHLO_ANSWERS: dict[str, str] = {
     "no main": STABLEHLO.replace("@main", "@other"),
     "types that do not fit": STABLEHLO.replace(
         "multiply %0, %arg1 : tensor<4x8xf32>", "multiply %0, %arg1 : tensor<8x4xf32>"
-    ),  # noqa: E501
+    ),
     "dynamic shapes": STABLEHLO.replace("4x8xf32", "?x8xf32"),
     "several devices": STABLEHLO.replace("num_partitions = 1", "num_partitions = 8"),
     "no function but a declaration": "module { func.func private @main(tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32> }",  # noqa: E501
@@ -186,7 +181,6 @@ PYTHON_ANSWERS: dict[str, str] = {
     "deep syntax": function("return " + "(" * 5000 + "x" + ")" * 5000),
     "deep operators": function("return " + "-" * 50_000 + "x"),
     "endless loop while tracing": function(f"while True:\n    pass\n{_RIGHT}"),
-    "endless loop at import": "while True:\n    pass\n" + function(_RIGHT),
     "memory at import": "import numpy as np\na = np.ones(8 << 30)\n" + function(_RIGHT),
     "memory in Python": "a = bytearray(9 << 30)\n" + function(_RIGHT),
     "a huge number": function(f"n = 9 ** 9 ** 9\n{_RIGHT}"),
@@ -232,7 +226,6 @@ PYTHON_ANSWERS: dict[str, str] = {
     "ignores an input ": function("return jnp.tanh(x)"),
     "the input": function("return x"),
     "many results": function("return [x] * 100_000"),
-    "million equations": function("for _ in range(10**7):\n    x = x + 1\nreturn x"),
     "raises oddly": function(
         "raise E", "class E(BaseException):\n    def __str__(self):\n        return 1 / 0\n"
     ),

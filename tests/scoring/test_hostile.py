@@ -1,4 +1,4 @@
-"""What hostile answers do: nothing, within the time limit, and the next answer is none the wiser."""
+"""What hostile answers do: nothing, in time, and the next answer is none the wiser."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ def test_a_hostile_answer_is_worth_little_and_the_next_is_scored(
     assert not score.equivalent
     assert score.reward <= 0.3
     assert score.reason
-    print(f"{language}: {name}: {score.reward} {score.reason}")
     true = scorer.score(task, ROW, TRUE[language])
     assert true == Score(True, True, True, True, False, 1.0)
     assert not Path("/tmp/hostile").exists()

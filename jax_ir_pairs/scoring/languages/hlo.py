@@ -1,8 +1,10 @@
 """An answer in HLO (stand-in)."""
 
 from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
+
 from jax_ir_pairs.extraction.execution import stablehlo_of
 from jax_ir_pairs.scoring.languages import stablehlo
 from jax_ir_pairs.scoring.module import Module, NotParsedError

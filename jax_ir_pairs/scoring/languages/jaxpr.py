@@ -1,8 +1,10 @@
 """An answer as a jaxpr (stand-in)."""
 
 from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
+
 from jax_ir_pairs.scoring.module import Module, NotRunnableError
 
 

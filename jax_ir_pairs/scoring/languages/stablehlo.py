@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-import numpy as np
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 

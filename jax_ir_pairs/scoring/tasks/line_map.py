@@ -59,7 +59,7 @@ def _pairs(answer: str, line: int | None) -> Pairs:
             found = _numbers(answer)
         if not found:
             raise ValueError(
-                'It is no map of lines: give JSON such as {"3": [5, 6]}, or lines such as `3: 5, 6`.'
+                'It is no map of lines, in JSON such as {"3": [5, 6]} or lines such as `3: 5, 6`.'
             ) from None
     if isinstance(found, list) and line is not None:
         found = {str(line): found}
