@@ -84,11 +84,13 @@ def _called(text: str, own: str) -> str:
     for name in [*_NEVER.findall(text), *sorted(called_targets(text))]:
         if name not in allowed and not RUNNABLE_TARGETS.fullmatch(name):
             return f"The answer calls {name[:80]!r}, which is not among what may be called."
-    for match in _CONFIG.finditer(text):
-        end = text.find("\n", match.end(), match.end() + 20_000)
-        config = text[match.end() : end if end >= 0 else match.end() + 20_000]
-        if (pointer := _POINTER.search(config)) and pointer.group() not in own:
-            return f"The answer has {pointer.group()[:40]} in an attribute, which may be a pointer."
+    known = set(_POINTER.findall(own))
+    for line in text.splitlines():
+        if config := _CONFIG.search(line):
+            for pointer in _POINTER.findall(line, config.end()):
+                if pointer not in known:
+                    what = f"{pointer[:40]} in an attribute, which may be a pointer"
+                    return f"The answer has {what}."
     return ""
 
 

@@ -61,8 +61,8 @@ def _pairs(answer: str, line: int | None) -> Pairs:
             raise ValueError(
                 'It is no map of lines, in JSON such as {"3": [5, 6]} or lines such as `3: 5, 6`.'
             ) from None
-    if isinstance(found, list) and line is not None:
-        found = {str(line): found}
+    if isinstance(found, list | int) and line is not None:
+        found = {str(line): found if isinstance(found, list) else [found]}
     if not isinstance(found, dict):
         raise ValueError("It is JSON, but no object of lists by line.")
     return {(python, number) for python, number in _checked(found)}
