@@ -178,6 +178,6 @@ def _serve(memory_bytes: int, requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def _prepare() -> None:
-    """Starts what is started once: the devices, and LAPACK, which JAX links when it lowers to it."""
+    """Starts the devices, and LAPACK, which JAX links when it first lowers to it."""
     jax.devices()
     jax.jit(jax.numpy.linalg.cholesky).lower(jax.ShapeDtypeStruct((2, 2), "float32"))

@@ -14,15 +14,16 @@ MAX_DEPTH: Final = 120
 
 _MODULES: Final = frozenset(
     """
-    jax jax.ad_checkpoint jax.custom_batching jax.custom_derivatives jax.dtypes jax.example_libraries
-    jax.experimental jax.experimental.layout jax.experimental.mesh_utils jax.experimental.ode jax.experimental.pallas jax.experimental.sparse
-    jax.experimental.xla_metadata jax.export jax.extend jax.extend.core jax.flatten_util jax.image
-    jax.interpreters jax.interpreters.ad jax.interpreters.batching jax.interpreters.mlir
-    jax.lax jax.lax.linalg jax.nn jax.nn.initializers jax.numpy jax.numpy.fft jax.numpy.linalg
-    jax.ops jax.random jax.scipy jax.sharding jax.stages jax.tree jax.tree_util jax.typing
-    numpy numpy.linalg numpy.typing math cmath
-    __future__ abc collections collections.abc dataclasses enum functools itertools numbers operator
-    typing flax flax.linen flax.struct optax equinox
+    jax jax.ad_checkpoint jax.custom_batching jax.custom_derivatives jax.dtypes
+    jax.example_libraries jax.experimental jax.experimental.layout jax.experimental.mesh_utils
+    jax.experimental.ode jax.experimental.pallas jax.experimental.sparse
+    jax.experimental.xla_metadata jax.export jax.extend jax.extend.core jax.flatten_util
+    jax.image jax.interpreters jax.interpreters.ad jax.interpreters.batching
+    jax.interpreters.mlir jax.lax jax.lax.linalg jax.nn jax.nn.initializers jax.numpy
+    jax.numpy.fft jax.numpy.linalg jax.ops jax.random jax.scipy jax.sharding jax.stages jax.tree
+    jax.tree_util jax.typing numpy numpy.linalg numpy.typing math cmath __future__ abc
+    collections collections.abc dataclasses enum functools itertools numbers operator typing
+    flax flax.linen flax.struct optax equinox
     """.split()  # noqa: SIM905
 )
 """What may be imported, beside what is below these: JAX, NumPy and mathematics; what writes

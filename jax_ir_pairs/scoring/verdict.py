@@ -25,7 +25,7 @@ _SLACK = 8.0
 """How much farther off a result may be than those runs are from each other."""
 
 _SLOWER = 20.0
-_LEAST_SECONDS = 1.0
+_LEAST_SECONDS = 2.0
 """How much longer than the reference an answer may run, and what it may always."""
 
 Draw = int | str

@@ -27,7 +27,8 @@ def test_true_answers_pass(rows: list[dict[str, str]], language: Language) -> No
 
 def test_true_programs_pass_but_for_callbacks(rows: list[dict[str, str]]) -> None:
     refused = [r for r in rows if python_refusal(r["python"], r["entry_point"])]
-    assert all("callback" in r["python"] or "debug" in r["python"] for r in refused)
+    calls = ("callback", "debug", ".ffi.")
+    assert all(any(call in r["python"] for call in calls) for r in refused)
     assert len(refused) < 5
 
 
@@ -113,7 +114,8 @@ def test_a_program_has_its_entry_point() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["import jax\njax.config.update('jax_enable_x64', True)", "f = f", "from functools import partial",
+    ["import jax\njax.config.update('jax_enable_x64', True)", "from functools import partial",
+     "f = f",
      "from typing import NamedTuple\nclass A(NamedTuple):\n    a: int\nb = A(1)._replace(a=2)",
      "class B:\n    def __init__(self):\n        self.a = 1"],
 )  # fmt: skip

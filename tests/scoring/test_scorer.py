@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,12 @@ def test_the_same_answer_is_scored_once(scorer: Scorer, monkeypatch: pytest.Monk
     asked = []
     process = scorer._processes[0]
     ask = process.score
-    monkeypatch.setattr(process, "score", lambda *each: asked.append(each) or ask(*each))
+
+    def noted(row: str, request: Mapping[str, Any]) -> Score:
+        asked.append(request)
+        return ask(row, request)
+
+    monkeypatch.setattr(process, "score", noted)
     assert scorer.score_many(TASK, [ROW] * 5, [WRONG] * 5) == [scorer.score(TASK, ROW, WRONG)] * 5
     assert len(asked) == 2
 

@@ -11,6 +11,7 @@ from jax_ir_pairs.scoring.module import Module, NotParsedError
 
 
 def read(text: str, row: Mapping[str, Any]) -> Module:
+    """Parses and converts."""
     try:
         data = stablehlo_of(text)
     except Exception as error:

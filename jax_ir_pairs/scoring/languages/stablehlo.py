@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +22,7 @@ _DT = {
 
 
 def aval(t: Any) -> Aval:
+    """Gives shape and dtype."""
     t = ir.RankedTensorType(t)
     e = str(t.element_type)
     name = _DT.get(e) or (
@@ -36,6 +36,7 @@ def aval(t: Any) -> Aval:
 
 
 def read(text: str | bytes, row: Mapping[str, Any]) -> Module:
+    """Parses and verifies."""
     with make_ir_context(), ir.Location.unknown():
         try:
             module = ir.Module.parse(text)
@@ -51,7 +52,6 @@ def read(text: str | bytes, row: Mapping[str, Any]) -> Module:
         if not mains:
             raise NotValidError("no main")
         t = ir.FunctionType(ir.TypeAttr(mains[0].attributes["function_type"]).value)
-        m = re.search(r"mhlo.num_partitions = (\d+)", str(module.operation.attributes))
         n = (
             int(ir.IntegerAttr(module.operation.attributes["mhlo.num_partitions"]).value)
             if "mhlo.num_partitions" in module.operation.attributes
