@@ -41,15 +41,15 @@ def limit(memory_bytes: int, cpu_seconds: int | None = None) -> None:
 
 @contextmanager
 def no_longer_than(seconds: float) -> Iterator[None]:
-    """Has this process ended by SIGALRM where what is inside takes longer.
+    """Has this process ended by SIGPROF where what is inside takes more CPU time.
 
     What runs a module cannot be interrupted otherwise. Its handler has to be the system's own.
     """
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def end_with_parent() -> None:

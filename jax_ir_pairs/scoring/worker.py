@@ -66,7 +66,7 @@ class Worker:
             self.close()
             if _MEMORY_ENDED.search(died.errors):
                 return Score.refused(f"It took more than {self._memory_bytes >> 20:,} MiB.")
-            if died.cause == "SIGALRM":
+            if died.cause == "SIGPROF":
                 return Score.refused("It runs many times longer than the row's own program.")
             return Score.refused(f"It ended the process that read it: {died.cause}.")
 

@@ -164,7 +164,7 @@ LIMITED = "from jax_ir_pairs.scoring import sandbox\nsandbox.limit(1 << 30, cpu_
     [
         (LIMITED + "while True: pass", -9),  # the hard limit
         ("from jax_ir_pairs.scoring.sandbox import no_longer_than\n"
-         "with no_longer_than(0.1):\n    while True: pass", -14),
+         "with no_longer_than(0.1):\n    while True: pass", -27),
         ("from jax_ir_pairs.scoring.sandbox import no_longer_than\n"
          "import time\nwith no_longer_than(0.1): pass\ntime.sleep(0.2)", 0),
     ],

@@ -67,7 +67,8 @@ def test_what_agrees(reference: Module, answer: Module) -> None:
         (TANH, module("%c = stablehlo.constant dense<0.5> : F\n%r = stablehlo.minimum %c, %c : F"), "On draw 0"),  # noqa: E501
         (  # right on what is ordinary
             TANH,
-            module("%c = stablehlo.constant dense<9.0> : F\n%z = stablehlo.constant dense<3.0> : F\n"
+            module("%c = stablehlo.constant dense<9.0> : F\n"
+                   "%z = stablehlo.constant dense<3.0> : F\n"
                    "%m = stablehlo.compare GT, %arg0, %c : (F, F) -> tensor<4xi1>\n"
                    "%t = stablehlo.tanh %arg0 : F\n%r = stablehlo.select %m, %z, %t : tensor<4xi1>, F"),  # noqa: E501
             "On inputs of 'high'",
