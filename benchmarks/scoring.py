@@ -43,7 +43,8 @@ _RETURN = re.compile(r"^(    return )(%[\w#]+)(.*?: )(tensor<[^>]*>+)", re.MULTI
 
 def rows(config: str, count: int) -> list[dict[str, Any]]:
     """Gives so many small rows, with what scoring needs of them."""
-    loaded, found = load_config(config), []
+    loaded = load_config(config)
+    found: list[dict[str, Any]] = []
     with ExtractionProcess(loaded.limits) as process:
         seed = 0
         while len(found) < count:
