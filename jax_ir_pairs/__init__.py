@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jax_ir_pairs.examples import example_inputs
     from jax_ir_pairs.extraction.in_process import extract
     from jax_ir_pairs.extraction.result import Extraction
+    from jax_ir_pairs.scoring.score import Score
+    from jax_ir_pairs.scoring.scorer import Scorer, score, score_many
 
     __version__: str
 
@@ -26,21 +28,29 @@ __all__ = [
     "Config",
     "Extraction",
     "JaxIrPairsError",
+    "Score",
+    "Scorer",
     "__version__",
     "config_names",
     "example_inputs",
     "extract",
     "load_config",
+    "score",
+    "score_many",
 ]
 
 _HOMES = {
     "Config": "jax_ir_pairs.config",
     "Extraction": "jax_ir_pairs.extraction.result",
     "JaxIrPairsError": "jax_ir_pairs.errors",
+    "Score": "jax_ir_pairs.scoring.score",
+    "Scorer": "jax_ir_pairs.scoring.scorer",
     "config_names": "jax_ir_pairs.config",
     "example_inputs": "jax_ir_pairs.examples",
     "extract": "jax_ir_pairs.extraction.in_process",
     "load_config": "jax_ir_pairs.config",
+    "score": "jax_ir_pairs.scoring.scorer",
+    "score_many": "jax_ir_pairs.scoring.scorer",
 }
 
 

@@ -15,6 +15,7 @@ FLOORS = {
     "hub": 8,
     "inspect": 8,
     "build": 7,
+    "scoring": 7,
     "quality": 6,
     "extraction": 5,
     "plan": 5,
@@ -44,13 +45,10 @@ WITH_JAX = {
     "extraction/targets/topology.py",
     "extraction/user_file.py",
     "extraction/worker.py",
-    "quality/check.py",
-    "quality/inputs.py",
-    "quality/interpreter.py",
-    "quality/interpreter_cost.py",
-    "quality/oracles.py",
-    "quality/outlining.py",
-    "quality/roundings.py",
+    *(f"quality/{name}.py" for name in ("check", "inputs", "interpreter", "interpreter_cost")),
+    *(f"quality/{name}.py" for name in ("oracles", "outlining", "roundings")),
+    *(f"scoring/{name}.py" for name in ("draws", "judge", "program", "tracer")),
+    *(f"scoring/languages/{name}.py" for name in ("hlo", "jaxpr", "python", "stablehlo")),
 }
 """What runs where JAX is, in the child process or in a caller's own, and may import it."""
 

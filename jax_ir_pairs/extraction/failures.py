@@ -18,10 +18,10 @@ def rejecting(reason: Reason) -> Iterator[None]:
         yield
     except BaseException as error:  # a program may raise SystemExit too
         exhausted = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-        raise Rejected("out-of-memory" if exhausted else reason, _describe(error)) from error
+        raise Rejected("out-of-memory" if exhausted else reason, described(error)) from error
 
 
-def _describe(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """Gives type, message and, where the program's source is on the stack, its line."""
     lines = [
         line

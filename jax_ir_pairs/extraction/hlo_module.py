@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jaxlib._hlo as _hlo
+import jaxlib._jax as _jax
 
 from jax_ir_pairs.extraction.text import with_one_newline, with_sorted_backend_configs
 
@@ -71,3 +72,27 @@ def num_fusions(module: Any) -> int:
         for computation in module.computations()
         for instruction in computation.instructions()
     )
+
+
+def canonical_text(text: str) -> str:
+    """Gives an HLO text, parsed and printed with names that do not depend on its own.
+
+    Raises what jaxlib does for what does not parse.
+    """
+    options = _hlo.HloPrintOptions.canonical()
+    options.print_metadata = False
+    options.print_large_constants = True
+    options.print_ids = False
+    module = _hlo.hlo_module_from_text(text)
+    body = with_sorted_backend_configs(module.to_string(options))
+    return body.partition("\n")[2]  # the first line has the module's name
+
+
+def sizes(text: str) -> tuple[float, float]:
+    """Gives the number of instructions of an HLO text, and the bytes that it accesses.
+
+    Raises what jaxlib does for what does not parse.
+    """
+    module = _hlo.hlo_module_from_text(text)
+    cost = _jax.hlo_module_cost_analysis(jax.devices("cpu")[0].client, module)
+    return float(num_instructions(module)), max(0.0, float(cost.get("bytes accessed", 0.0)))

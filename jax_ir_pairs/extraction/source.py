@@ -47,13 +47,18 @@ def abstract_arguments(inputs: str) -> list[Any]:
 
 def abstract_value(aval: str) -> jax.ShapeDtypeStruct:
     """Gives the `ShapeDtypeStruct` of an aval; else as `abstract_arguments`."""
+    dtype, sides = dtype_and_shape(aval)
+    if dtype == "key<fry>":
+        return jax.ShapeDtypeStruct(sides, jax.random.key(0).dtype)
+    if dtype in _WIDE and not jax.config.jax_enable_x64:  # JAX would take half of it
+        raise ValueError(f"{aval} needs jax.config.update('jax_enable_x64', True) in the source")
+    return jax.ShapeDtypeStruct(sides, jax.numpy.dtype(dtype))
+
+
+def dtype_and_shape(aval: str) -> tuple[str, tuple[int, ...]]:
+    """Gives the parts of an aval: a dtype's long name, or `key<fry>`. Raises ValueError."""
     if (match := _AVAL.fullmatch(aval)) is None:
         raise ValueError(f"{aval!r} is no aval; one looks like 'f32[8,16]'")
     name, kind, bits, shape = match.groups()
     sides = tuple(int(n) for n in shape.split(",") if n)
-    if name == "key<fry>":
-        return jax.ShapeDtypeStruct(sides, jax.random.key(0).dtype)
-    dtype = f"{_KINDS[kind]}{bits}" if kind else name
-    if dtype in _WIDE and not jax.config.jax_enable_x64:  # JAX would take half of it
-        raise ValueError(f"{aval} needs jax.config.update('jax_enable_x64', True) in the source")
-    return jax.ShapeDtypeStruct(sides, jax.numpy.dtype(dtype))
+    return f"{_KINDS[kind]}{bits}" if kind else name, sides

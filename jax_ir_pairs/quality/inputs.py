@@ -75,8 +75,13 @@ def _ordinary(aval: Any, bits: np.random.PCG64) -> Array:
         value = _normal(bits, shape)
         # The one format that has no sign.
         return (np.abs(value) if dtype.name == "float8_e8m0fnu" else value).astype(dtype)
+    return _integers(bits, shape, *integer_range(dtype)).astype(dtype)
+
+
+def integer_range(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Gives the least and the greatest value of an input of integers or booleans."""
     low, high = input_bounds(_SHORT_NAMES[dtype.name])
-    return _integers(bits, shape, int(low), int(high)).astype(dtype)
+    return int(low), int(high)
 
 
 def _normal(bits: np.random.PCG64, shape: tuple[int, ...]) -> Array:

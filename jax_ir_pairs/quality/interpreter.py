@@ -105,15 +105,39 @@ def interpret(
         return [known[value] for value in results]
 
 
+class Interpreter:
+    """A module, made ready once to be interpreted on many inputs; it is changed by that.
+
+    For use within the module's context and a location. **Raises:** as [`interpret`][].
+    """
+
+    def __init__(self, module: ir.Module, limit: float = BASE_LIMIT) -> None:
+        _register_passes()
+        self.units = cost(module, limit).units
+        _drop_identities(module)
+        PassManager.parse(_PIPELINE).run(module.operation)
+        self._prepared = _Prepared(module)
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        """Gives the results for `inputs`."""
+        return self._prepared(inputs)
+
+
+class _Prepared:
+    def __init__(self, module: ir.Module) -> None:
+        self._module = module
+        main = functions_of(module)["main"]
+        self._dtypes = _with_plain_results(main)
+        self._kinds = [argument.type for argument in main.regions[0].blocks[0].arguments]
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        attributes = [_attribute(v, kind) for v, kind in zip(inputs, self._kinds, strict=True)]
+        plain = iter([np.array(r) for r in stablehlo.eval_module(self._module, attributes)])
+        return [_narrowed(plain, dtype) for dtype in self._dtypes]
+
+
 def _evaluate(module: ir.Module, inputs: Sequence[Array]) -> list[Array]:
-    main = functions_of(module)["main"]
-    dtypes = _with_plain_results(main)
-    attributes = [
-        _attribute(value, argument.type)
-        for value, argument in zip(inputs, main.regions[0].blocks[0].arguments, strict=True)
-    ]
-    plain = iter([np.array(r) for r in stablehlo.eval_module(module, attributes)])
-    return [_narrowed(plain, dtype) for dtype in dtypes]
+    return _Prepared(module)(inputs)
 
 
 def _pieces(block: ir.Block) -> list[list[ir.Operation]]:

@@ -10,6 +10,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 SAYS = {
     "advanced_patterns": "On 8 device(s); equal to NumPy's result.",
+    "grpo_reward": "1.0  Here it is:",
+    "lm_eval_metric": "equivalent  0.50",
     "read_a_jaxpr": "cond: i32[] f32[] -> f32[]",
     "trace_a_function": "power(x, 5) traces to 5 multiplications",
     "walk_the_levels": "## What optimization changed",

@@ -1,0 +1,133 @@
+"""Whether two programs do the same: run on many inputs, and compared. In the child."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jax_ir_pairs.quality.comparison import Array, compare
+from jax_ir_pairs.quality.inputs import nudged
+from jax_ir_pairs.quality.tolerance import LARGEST
+from jax_ir_pairs.scoring.draws import EDGES, Input, values
+from jax_ir_pairs.scoring.program import INTERPRETED_COST, QUICK_COST, Program
+from jax_ir_pairs.scoring.sandbox import no_longer_than
+
+DRAWS = 3
+"""Ordinary draws of inputs that an answer is tried on, beside the edges."""
+
+_NUDGES = 4
+"""Runs on inputs off by a rounding, which show what rounding does to a result."""
+_SLACK = 8.0
+"""How much farther off a result may be than those runs are from each other."""
+
+_SLOWER = 20.0
+_LEAST_SECONDS = 0.5
+"""How much longer than the reference an answer may run, in CPU time, and what it may always."""
+
+Draw = int | str
+Key = tuple[Draw, bool]
+
+
+@dataclass(slots=True)
+class Reference:
+    """The program of a row, and what is known of its results so far.
+
+    How well it is conditioned is known from its own results on inputs off by a rounding, and at
+    edges from what XLA makes of it where the interpreter gave them; never from an answer.
+    """
+
+    program: Program
+    inputs: Sequence[Input]
+    seed: int
+    tolerance: float
+    seconds: float = 0.0
+    """The longest that one of its runs took of CPU time, compilation included."""
+    _values: dict[Draw, list[Array]] = field(default_factory=dict)
+    _results: dict[Key, list[Array]] = field(default_factory=dict)
+    _moved: dict[Key, list[float]] = field(default_factory=dict)
+
+    def values(self, draw: Draw) -> list[Array]:
+        """Gives the inputs of a draw."""
+        if draw not in self._values:
+            self._values[draw] = values(self.inputs, self.seed, draw)
+        return self._values[draw]
+
+    def results(self, draw: Draw, *, interpreted: bool) -> list[Array]:
+        """Gives its results on the inputs of a draw."""
+        key = draw, interpreted
+        if key not in self._results:
+            values = self.values(draw)
+            started = time.process_time()
+            self._results[key] = self.program.run(values, interpreted=interpreted)
+            self.seconds = max(self.seconds, time.process_time() - started)
+        return self._results[key]
+
+    def moved(self, draw: Draw, *, interpreted: bool) -> list[float]:
+        """Gives how far rounding the inputs moves each of its results, relative to its size."""
+        key = draw, interpreted
+        if key not in self._moved:
+            own = self.results(draw, interpreted=interpreted)
+            bits = np.random.PCG64(0)
+            others = [
+                self.program.run(
+                    [nudged(x, bits) for x in self.values(draw)], interpreted=interpreted
+                )
+                for _ in range(_NUDGES)
+            ]
+            if isinstance(draw, str) and self.program.interpreter is not None:
+                others.append(self.results(draw, interpreted=not interpreted))
+            self._moved[key] = [
+                max(_apart(other[place], value) for other in others)
+                for place, value in enumerate(own)
+            ]
+        return self._moved[key]
+
+
+def _apart(ours: Array, theirs: Array) -> float:
+    return compare([ours], [theirs], 0.0).max_rel_error
+
+
+def difference(reference: Reference, answer: Program, draws: int = DRAWS) -> str:
+    """Gives where an answer does something else than the reference, or nothing where it does not.
+
+    Its inputs and outputs are taken to be those of the reference. Each result has to agree on each
+    draw; one that rounding alone moves about as far, and so far that the draw decides nothing, is
+    passed over there, but each has to be decided by one ordinary draw.
+
+    Raises what XLA does, where it refuses the answer.
+    """
+    ours, theirs = answer.interpreter, reference.program.interpreter
+    units = max(ours.units, theirs.units) if ours and theirs else math.inf
+    tolerance = reference.tolerance
+    undecided = set(range(len(reference.program.module.outputs)))
+    for draw in [*range(draws), *EDGES]:
+        if isinstance(draw, str) and not reference.inputs:
+            break
+        # Most wrong answers fail on the first draw, which is quickest without compiling.
+        interpreted = units <= (INTERPRETED_COST if draw == 0 else QUICK_COST)
+        expected = reference.results(draw, interpreted=interpreted)
+        with no_longer_than(_LEAST_SECONDS + _SLOWER * reference.seconds):
+            results = answer.run(reference.values(draw), interpreted=interpreted)
+        if len(results) != len(expected):
+            return f"It gives {len(results)} results instead of {len(expected)}."
+        for place in range(len(expected)):
+            found = compare(results[place : place + 1], expected[place : place + 1], tolerance)
+            if not found.agrees:
+                moved = reference.moved(draw, interpreted=interpreted)[place]
+                allowed = tolerance + _SLACK * moved
+                if allowed > LARGEST:
+                    continue
+                if found.max_rel_error > allowed:
+                    what = found.beyond.removeprefix("result 0, ")
+                    where = f"draw {draw}" if isinstance(draw, int) else f"inputs of {draw!r}"
+                    return f"On {where} result {place}, {what}."
+            if isinstance(draw, int):
+                undecided.discard(place)
+    if undecided:
+        places = ", ".join(map(str, sorted(undecided)))
+        return f"Result {places} is decided by rounding, and differs, on every draw."
+    return ""
