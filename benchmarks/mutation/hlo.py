@@ -46,7 +46,7 @@ def statements(text: str) -> list[Statement]:
                 start=op.start("op"),
                 operands=tuple(uses),
                 results=(result,),
-                body=(op.start("op"), close + 1),
+                body=(op.start("op"), end),
                 attributes=(close, end),
                 scope=scope,
                 seen=len(scope),

@@ -12,9 +12,9 @@ from mutation.edit import Edit
 from mutation.operators import Language, operators
 from mutation.statement import Statement, Use, Value, closing
 
-_BINDER = re.compile(r"(?P<name>[a-z]+|_):(?P<type>[a-z]\w*(?:<\w+>)?\[[^\]\s]*\](?:\{[^}\s]*\})?)")
+BINDER = re.compile(r"(?<![\w.-])(?P<name>(?!nan:|inf:)[a-z]+|_):(?P<type>[a-z]\w*(?:<\w+>)?\[[^\]\s]*\](?:\{[^}\s]*\})?)")
 _EQUATION = re.compile(
-    rf"^(?P<indent> *)(?P<outs>(?:{re.sub(r'[?]P<[a-z]+>', '?:', _BINDER.pattern)}\s+)+)= (?P<op>\w+)",
+    rf"^(?P<indent> *)(?P<outs>(?:{re.sub(r'[?]P<[a-z]+>', '?:', BINDER.pattern)}\s+)+)= (?P<op>\w+)",
     re.MULTILINE,
 )
 _ATOM = re.compile(r"(?P<literal>-?[\w.+-]+:[a-z]\w*\[\])|(?P<name>[a-z]+)(?![\w:=\[])")
@@ -27,7 +27,7 @@ def statements(text: str) -> list[Statement]:
     found: list[Statement] = []
     for match in _EQUATION.finditer(text):
         scope = scopes.at(match.start("outs"))
-        outs = [Value(m["name"], m["type"]) for m in _BINDER.finditer(match["outs"])]
+        outs = [Value(m["name"], m["type"]) for m in BINDER.finditer(match["outs"])]
         after = closing(text, match.end()) if text[match.end() : match.end() + 1] == "[" else match.end()
         end = _arguments_end(text, after, len(match["indent"]))
         by_name = {value.name: value.type for value in scope}
@@ -76,7 +76,7 @@ class _Scopes:
                 stack.pop()
             elif text.startswith(_LAMBDA, brace.start()):
                 header = text[brace.start() : text.find(". let", brace.start())]
-                stack.append([Value(*m.group("name", "type")) for m in _BINDER.finditer(header)])
+                stack.append([Value(*m.group("name", "type")) for m in BINDER.finditer(header)])
             else:
                 stack.append(stack[-1])
             self._starts.append(brace.end())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jax
@@ -16,6 +18,8 @@ from jaxlib.mlir import ir
 from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
 from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.quality.inputs import physical, unwrapped, wrapped
+
+_CALLBACK = re.compile(r"custom_call @\w*callback")
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,10 +37,23 @@ class Running:
 
 def running(level: str, text: str, row: Mapping[str, Any]) -> Running:
     """Gives a text of a level in a form that runs; raises what it may for one that is invalid."""
-    jax.config.update("jax_enable_x64", level not in {"python", "jaxpr"})
+    # Whatever an earlier program asked for; a Python program asks for itself.
+    jax.config.update("jax_enable_x64", False)
     if level == "python":
         return _of_python(text, row)
-    return _of_module(_MODULES[level](text, row))
+    stablehlo = _MODULES[level](text, row)
+    _register_kernels()
+    return _of_module(stablehlo)
+
+
+@cache
+def _register_kernels() -> None:
+    """Makes JAX hand LAPACK's kernels to XLA, as it does when it lowers a program that needs one.
+
+    A module that calls one before ends the process.
+    """
+    matrix = jax.ShapeDtypeStruct((2, 2), np.float32)
+    jax.jit(jax.numpy.linalg.cholesky).lower(matrix)
 
 
 def _of_python(text: str, row: Mapping[str, Any]) -> Running:
@@ -55,13 +72,19 @@ def _of_python(text: str, row: Mapping[str, Any]) -> Running:
 def _of_module(stablehlo: str | bytes) -> Running:
     with make_ir_context():
         module = ir.Module.parse(stablehlo)
-        [main] = [op for op in module.body if getattr(op, "sym_name", None) is not None
-                  and ir.StringAttr(op.attributes["sym_name"]).value == "main"]
+        if _CALLBACK.search(str(module)):
+            raise ValueError("calls into the process that lowered it")
+        [main] = [op for op in module.body.operations if _symbol(op) == "main"]
         kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
         inputs = [_aval(each) for each in kind.inputs]
         outputs = [(aval.shape, aval.dtype) for aval in map(_aval, kind.results)]
     jax.config.update("jax_enable_x64", True)  # for the arguments to stay as they are
     return Running(inputs, outputs, Executable(stablehlo))
+
+
+def _symbol(op: Any) -> str | None:
+    attributes = op.operation.attributes
+    return ir.StringAttr(attributes["sym_name"]).value if "sym_name" in attributes else None
 
 
 def _aval(kind: Any) -> jax.ShapeDtypeStruct:
