@@ -26,13 +26,13 @@ def statements(text: str) -> list[Statement]:
         end = text.find("\n", match.end())
         end = len(text) if end < 0 else end
         type_end = (
-            closing(text, match.end())
-            if text[match.end()] == "("
-            else text.index(" ", match.end())
+            closing(text, match.end()) if text[match.end()] == "(" else text.index(" ", match.end())
         )
         if (op := _OP.match(text, type_end, end)) is None:
             continue
-        close = text.index(")", op.end()) if op["op"] == "constant" else closing(text, op.end() - 1) - 1
+        close = (
+            text.index(")", op.end()) if op["op"] == "constant" else closing(text, op.end() - 1) - 1
+        )
         by_name = {value.name: value.type for value in scope}
         uses = []
         for start, stop in parts(text, op.end(), close):

@@ -12,7 +12,9 @@ from mutation.edit import Edit
 from mutation.operators import Language, operators
 from mutation.statement import Statement, Use, Value, closing
 
-BINDER = re.compile(r"(?<![\w.-])(?P<name>(?!nan:|inf:)[a-z]+|_):(?P<type>[a-z]\w*(?:<\w+>)?\[[^\]\s]*\](?:\{[^}\s]*\})?)")
+BINDER = re.compile(
+    r"(?<![\w.-])(?P<name>(?!nan:|inf:)[a-z]+|_):(?P<type>[a-z]\w*(?:<\w+>)?\[[^\]\s]*\](?:\{[^}\s]*\})?)"
+)
 _EQUATION = re.compile(
     rf"^(?P<indent> *)(?P<outs>(?:{re.sub(r'[?]P<[a-z]+>', '?:', BINDER.pattern)}\s+)+)= (?P<op>\w+)",
     re.MULTILINE,
@@ -28,7 +30,11 @@ def statements(text: str) -> list[Statement]:
     for match in _EQUATION.finditer(text):
         scope = scopes.at(match.start("outs"))
         outs = [Value(m["name"], m["type"]) for m in BINDER.finditer(match["outs"])]
-        after = closing(text, match.end()) if text[match.end() : match.end() + 1] == "[" else match.end()
+        after = (
+            closing(text, match.end())
+            if text[match.end() : match.end() + 1] == "["
+            else match.end()
+        )
         end = _arguments_end(text, after, len(match["indent"]))
         by_name = {value.name: value.type for value in scope}
         uses = []
@@ -135,6 +141,7 @@ LANGUAGE = Language(
         "ne": ("eq",),
     },
 )
+
 
 def loop_length(text: str) -> Iterator[Edit]:
     """Another number of rounds of a scan."""

@@ -5,6 +5,7 @@ The module that a child runs, and nothing of the verifier: an own comparison, by
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def judge(
     from mutation.running import running
 
     try:
-        reference = _reference(level, row[level], row["entry_point"], row["inputs"], row["seed"])
+        reference = _reference(level, json.dumps(row))
     except Exception as error:
         return Verdict("unrunnable", _short(error))
     jax.clear_caches()
@@ -61,13 +62,15 @@ def judge(
     return Verdict("same")
 
 
-@lru_cache(maxsize=4)
-def _reference(level: str, text: str, entry_point: str, inputs: str, seed: int) -> Any:
+@lru_cache(maxsize=2)
+def _reference(level: str, row_text: str) -> Any:
     from jax_ir_pairs.quality.inputs import ordinary_inputs
     from mutation.running import running
 
-    true = running(level, text, {"entry_point": entry_point, "inputs": inputs, level: text})
-    drawn = [ordinary_inputs(true.inputs, seed + _SEEDS_APART, draw) for draw in range(DRAWS)]
+    row = json.loads(row_text)
+    true = running(level, row[level], row)
+    seed = row["seed"] + _SEEDS_APART
+    drawn = [ordinary_inputs(true.inputs, seed, draw) for draw in range(DRAWS)]
     avals = [(aval.shape, aval.dtype) for aval in true.inputs]
     return drawn, avals, true.outputs, [true.run(values) for values in drawn]
 

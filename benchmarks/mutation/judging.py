@@ -15,7 +15,6 @@ from mutation.judge import Verdict
 _START_SECONDS = 300.0
 _SECONDS = 30.0
 _MEMORY_BYTES = 6 << 30
-_NEEDED = ("entry_point", "inputs", "seed")
 
 
 class Judge:
@@ -40,7 +39,7 @@ class Judge:
         request = {
             "level": level,
             "text": text,
-            "row": {name: row[name] for name in (*_NEEDED, level)},
+            "row": row,
             "tolerance": tolerance(row["stablehlo"], row["num_stablehlo_ops"]),
         }
         try:

@@ -25,12 +25,12 @@ def of_hlo(text: str) -> Iterator[Edit]:
     for name in {found[1] for found in _HLO_CONDITION.finditer(text)}:
         header = re.compile(rf"^{re.escape(name)} .*{{$", re.MULTILINE)
         if (start := header.search(text)) is not None:
-            yield from _other_numbers(text, _HLO_NUMBER, start.end(), text.index("\n}", start.end()))
+            yield from _other_numbers(
+                text, _HLO_NUMBER, start.end(), text.index("\n}", start.end())
+            )
 
 
-def _other_numbers(
-    text: str, pattern: re.Pattern[str], start: int, end: int
-) -> Iterator[Edit]:
+def _other_numbers(text: str, pattern: re.Pattern[str], start: int, end: int) -> Iterator[Edit]:
     for found in pattern.finditer(text, start, end):
         for number in others(found["number"], found["type"]):
             yield Edit(*found.span("number"), number)

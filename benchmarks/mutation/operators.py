@@ -66,7 +66,9 @@ def operators(language: Language) -> Mutations:
 
 
 @lru_cache(maxsize=4)
-def _statements(language_read: Callable[[str], Sequence[Statement]], text: str) -> Sequence[Statement]:
+def _statements(
+    language_read: Callable[[str], Sequence[Statement]], text: str
+) -> Sequence[Statement]:
     return language_read(text)
 
 
@@ -201,9 +203,7 @@ def bounds(language: Language, text: str) -> Iterator[Edit]:
                     yield Edit(found.start(1), found.end(2), f"{low + down}{between}{high + up}")
 
 
-def _matches(
-    table: Mapping[str, str], statement: Statement, text: str
-) -> Iterator[re.Match[str]]:
+def _matches(table: Mapping[str, str], statement: Statement, text: str) -> Iterator[re.Match[str]]:
     if statement.op in table:
         yield from re.compile(table[statement.op]).finditer(text, *statement.attributes)
 

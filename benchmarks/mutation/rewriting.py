@@ -83,7 +83,9 @@ def _reformatted(comments: Iterable[str]) -> Rewriting:
         lines = []
         for line in text.splitlines():
             body = line.lstrip()
-            lines.append(" " * (len(line) - len(body)) * width + body + rng.choice(["", " ", *kinds]))
+            lines.append(
+                " " * (len(line) - len(body)) * width + body + rng.choice(["", " ", *kinds])
+            )
             if rng.random() < 0.1:
                 lines.append("")
         return "\n".join(lines) + "\n"

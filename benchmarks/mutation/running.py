@@ -43,7 +43,10 @@ def running(level: str, text: str, row: Mapping[str, Any]) -> Running:
         return _of_python(text, row)
     stablehlo = _MODULES[level](text, row)
     _register_kernels()
-    return _of_module(stablehlo)
+    # Only StableHLO's text says how its inputs lie on several devices.
+    if level != "stablehlo" and row["num_devices"] > 1:
+        raise ValueError("is of several devices")
+    return _of_module(stablehlo, row["num_devices"])
 
 
 @cache
@@ -69,7 +72,7 @@ def _of_python(text: str, row: Mapping[str, Any]) -> Running:
     return Running(avals, [physical(aval) for aval in outputs], run)
 
 
-def _of_module(stablehlo: str | bytes) -> Running:
+def _of_module(stablehlo: str | bytes, num_devices: int) -> Running:
     with make_ir_context():
         module = ir.Module.parse(stablehlo)
         if _CALLBACK.search(str(module)):
@@ -79,7 +82,9 @@ def _of_module(stablehlo: str | bytes) -> Running:
         inputs = [_aval(each) for each in kind.inputs]
         outputs = [(aval.shape, aval.dtype) for aval in map(_aval, kind.results)]
     jax.config.update("jax_enable_x64", True)  # for the arguments to stay as they are
-    return Running(inputs, outputs, Executable(stablehlo))
+    shapes = [shape for shape, _ in outputs]
+    executable = Executable(stablehlo, num_devices)
+    return Running(inputs, outputs, lambda values: executable(values, shapes))
 
 
 def _symbol(op: Any) -> str | None:

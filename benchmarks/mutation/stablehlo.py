@@ -97,7 +97,9 @@ def _statement(text: str, start: int, end: int, scope: list[Value]) -> Statement
             for use in _SSA.finditer(text, match.end(), typed)
             if use[0] in by_name
         ),
-        results=_results(match["results"] or "", kinds[-1:] if match["name"] == "select" else kinds),
+        results=_results(
+            match["results"] or "", kinds[-1:] if match["name"] == "select" else kinds
+        ),
         body=(match.start("op"), end),
         attributes=(match.end(), typed),
         scope=scope,
