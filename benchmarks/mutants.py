@@ -136,7 +136,7 @@ def accepted(
 ) -> list[tuple[str, Row, str, Any]]:
     """Gives each true answer: how it is written, its row, its text and its score."""
     answers = [answer for row in rows for answer in _true_answers(level, row)]
-    names, of, texts = ([answer[place] for answer in answers] for place in range(3))
+    of, texts = ([answer[place] for answer in answers] for place in (1, 2))
     scores = score_many([TASKS[level]] * len(answers), of, texts, workers=workers)
     return [(*answer, score) for answer, score in zip(answers, scores, strict=True)]
 
@@ -149,7 +149,16 @@ def _true_answers(level: str, row: Row) -> Iterator[tuple[str, Row, str]]:
 
 def mutation_table(level: str, found: Sequence[Judged], scores: Sequence[Judged]) -> Table:
     """Gives a line for each mutation: what became of its mutants."""
-    columns = ("mutation", "made", "invalid", "unchanged", "signature", "changed", "caught", "share")
+    columns = (
+        "mutation",
+        "made",
+        "invalid",
+        "unchanged",
+        "signature",
+        "changed",
+        "caught",
+        "share",
+    )
     table = Table(*columns, title=f"mutants: {level}")
     for name in [*MUTATIONS[level], "all"]:
         kinds = [

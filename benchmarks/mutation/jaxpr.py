@@ -15,8 +15,9 @@ from mutation.statement import Statement, Use, Value, closing
 BINDER = re.compile(
     r"(?<![\w.-])(?P<name>(?!nan:|inf:)[a-z]+|_):(?P<type>[a-z]\w*(?:<\w+>)?\[[^\]\s]*\](?:\{[^}\s]*\})?)"
 )
+_ANONYMOUS = re.sub(r"[?]P<[a-z]+>", "?:", BINDER.pattern)
 _EQUATION = re.compile(
-    rf"^(?P<indent> *)(?P<outs>(?:{re.sub(r'[?]P<[a-z]+>', '?:', BINDER.pattern)}\s+)+)= (?P<op>\w+)",
+    rf"^(?P<indent> *)(?P<outs>(?:{_ANONYMOUS}\s+)+)= (?P<op>\w+)",
     re.MULTILINE,
 )
 _ATOM = re.compile(r"(?P<literal>-?[\w.+-]+:[a-z]\w*\[\])|(?P<name>[a-z]+)(?![\w:=\[])")

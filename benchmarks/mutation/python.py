@@ -195,9 +195,9 @@ def _axis(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def _flag(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
-        if isinstance(node.value.value, bool):
-            yield node.value, ast.Constant(not node.value.value)
+    match node:
+        case ast.keyword(value=ast.Constant(value=bool(flag)) as constant):
+            yield constant, ast.Constant(not flag)
 
 
 def _loop_bound(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:

@@ -59,7 +59,7 @@ def renamed_jaxpr(text: str, rng: Random) -> str:
     for results in _JAXPR_RESULTS.finditer(text):
         spans += [m.span() for m in _JAXPR_VARIABLE.finditer(text, *results.span(1))]
     variables = _edits(text, spans, rng)
-    named = {name for name in _LET.findall(text)}
+    named = set(_LET.findall(text))
     lets = [m.span(1) for m in (*_LET.finditer(text), *_LET_USE.finditer(text)) if m[1] in named]
     return applied(text, {*variables, *_edits(text, lets, rng)})
 
@@ -140,8 +140,7 @@ def generic_stablehlo(text: str, rng: Random) -> str:
 
     with make_ir_context():
         module = ir.Module.parse(text)
-        printed: str = module.operation.get_asm(print_generic_op_form=True)
-    return printed
+        return str(module.operation.get_asm(print_generic_op_form=True))
 
 
 def with_sigils(text: str, rng: Random) -> str:

@@ -1,4 +1,4 @@
-"""What a text gives when it is run, by plain means. In the child; nothing here is the verifier's."""
+"""What a text gives when it is run, by plain means and none of the verifier's. In the child."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StableHLO's text: its statements, what can be mutated in it, and what can be written otherwise."""
+"""StableHLO's text: its statements, and what can be mutated in it."""
 
 from __future__ import annotations
 

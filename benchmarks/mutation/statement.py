@@ -51,7 +51,7 @@ class Statement:
 
 
 def shape_of(type_: str) -> tuple[int, ...] | None:
-    """Gives the sides in `f32[2,3]{1,0}` or `tensor<2x3xf32>`; None for what has none, or tuples."""
+    """Gives the sides in `f32[2,3]{1,0}` or `tensor<2x3xf32>`; None for a tuple."""
     if found := re.match(r"[a-z]\w*(?:<\w+>)?\[([\d,]*)\]", type_):
         return tuple(int(side) for side in found[1].split(",") if side)
     if found := re.fullmatch(r"tensor<((?:\d+x)*)[^x]+(?:<\w+>)?>", type_):
