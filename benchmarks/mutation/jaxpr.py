@@ -13,14 +13,15 @@ from mutation.operators import Language, operators
 from mutation.statement import Statement, Use, Value, closing
 
 BINDER = re.compile(
-    r"(?<![\w.-])(?P<name>(?!nan:|inf:)[a-z]+|_):(?P<type>[a-z]\w*(?:<\w+>)?\[[^\]\s]*\](?:\{[^}\s]*\})?)"
+    r"(?<![\w.-])(?P<name>(?!nan:|inf:)[a-z]+|_):"
+    r"(?P<type>[a-z]\w*(?:<\w+>)?\[[^\]\s]*\](?:\{[^}\s]*\})?|Ref(?:<\w+>)?\{[^}\s]*\})"
 )
 _ANONYMOUS = re.sub(r"[?]P<[a-z]+>", "?:", BINDER.pattern)
 _EQUATION = re.compile(
-    rf"^(?P<indent> *)(?P<outs>(?:{_ANONYMOUS}\s+)+)= (?P<op>\w+)",
+    rf"(?:^(?P<indent> *)|(?<= let )|(?<=; ))(?P<outs>(?:{_ANONYMOUS}\s+)+)= (?P<op>[\w-]+)",
     re.MULTILINE,
 )
-_ATOM = re.compile(r"(?P<literal>-?[\w.+-]+:[a-z]\w*\[\])|(?P<name>[a-z]+)(?![\w:=\[])")
+_ATOM = re.compile(r"(?P<literal>\(?-?[\w.+-]+\)?:[a-z]\w*\[\])|(?P<name>[a-z]+)(?![\w:=\[])")
 _LAMBDA = "{ lambda "
 
 
@@ -36,7 +37,7 @@ def statements(text: str) -> list[Statement]:
             if text[match.end() : match.end() + 1] == "["
             else match.end()
         )
-        end = _arguments_end(text, after, len(match["indent"]))
+        end = _arguments_end(text, after, match["indent"])
         by_name = {value.name: value.type for value in scope}
         uses = []
         for atom in _ATOM.finditer(text, after, end):
@@ -59,13 +60,19 @@ def statements(text: str) -> list[Statement]:
     return found
 
 
-def _arguments_end(text: str, start: int, indent: int) -> int:
-    """Gives the end of an equation's arguments, which go on in lines that are further in."""
+def _arguments_end(text: str, start: int, indent: str | None) -> int:
+    """Gives the end of an equation's arguments, which go on in lines that are further in.
+
+    Without an indent of its own it is in the line of its jaxpr, which all of it is in.
+    """
     end = text.find("\n", start)
+    if indent is None:
+        ends = [text.find(mark, start) for mark in ("; ", " in (", "\n")]
+        return min(place for place in ends if place >= 0)
     while end >= 0:
         following = text.find("\n", end + 1)
         line = text[end + 1 : following if following >= 0 else len(text)]
-        if len(line) - len(line.lstrip()) <= indent:
+        if len(line) - len(line.lstrip()) <= len(indent):
             return end
         end = following
     return len(text)
@@ -152,7 +159,14 @@ def loop_length(text: str) -> Iterator[Edit]:
                 yield Edit(*found.span(1), str(other))
 
 
+def exponent(text: str) -> Iterator[Edit]:
+    """Another exponent of an integer power."""
+    for found in re.finditer(r"integer_pow\[y=(-?\d+)\]", text):
+        yield Edit(*found.span(1), str(int(found[1]) + 1))
+
+
 MUTATIONS = {
     **operators(LANGUAGE),
     "loop length": loop_length,
+    "exponent": exponent,
 }

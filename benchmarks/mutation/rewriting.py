@@ -27,6 +27,8 @@ _LET = re.compile(r"\blet (\w+) = (?=\{ lambda)")
 _LET_USE = re.compile(r"\b\w*jaxpr=(\w+)")
 _JAXPR_RESULTS = re.compile(r"\bin \(([^)]*)\)")
 _JAXPR_VARIABLE = re.compile(r"(?<![\w.:\[-])[a-z]+(?![\w:\[.])")
+_JAXPR_ACCESS = re.compile(r"^.* <- .*$", re.MULTILINE)
+_JAXPR_REFERENCE = re.compile(r"(?<![\w.:-])[a-z]+(?![\w:.])")
 _TEXT = "a comment"
 
 
@@ -58,6 +60,8 @@ def renamed_jaxpr(text: str, rng: Random) -> str:
         spans += [(use.start, use.end) for use in statement.operands if ":" not in use.name]
     for results in _JAXPR_RESULTS.finditer(text):
         spans += [m.span() for m in _JAXPR_VARIABLE.finditer(text, *results.span(1))]
+    for access in _JAXPR_ACCESS.finditer(text):
+        spans += [m.span() for m in _JAXPR_REFERENCE.finditer(text, *access.span())]
     variables = _edits(text, spans, rng)
     named = set(_LET.findall(text))
     lets = [m.span(1) for m in (*_LET.finditer(text), *_LET_USE.finditer(text)) if m[1] in named]

@@ -5,7 +5,7 @@ Names are StableHLO's. HLO's have hyphens, those of jaxprs are in `JAXPR`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 SWAPPED: Mapping[str, tuple[str, ...]] = {
     "add": ("subtract", "multiply", "maximum"),
@@ -120,18 +120,3 @@ def hlo(name: str) -> str:
 def jaxpr(name: str) -> str:
     """Gives a jaxpr's name of an operation."""
     return JAXPR.get(name, name.removeprefix("chlo.").removeprefix("stablehlo."))
-
-
-def swapped(spelled: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Gives `SWAPPED` with each name as it is `spelled`."""
-    return {
-        spelled.get(op, op): tuple(spelled.get(other, other) for other in others)
-        for op, others in SWAPPED.items()
-    }
-
-
-def all_names() -> Iterable[str]:
-    """Gives every name of the table, each at least once."""
-    for op, others in SWAPPED.items():
-        yield from (op, *others)
-    yield from (*ORDERED, *TERMS, *UNARY)

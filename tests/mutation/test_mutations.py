@@ -6,6 +6,7 @@ import itertools
 from random import Random
 
 import pytest
+
 from mutation.edit import mutants
 from mutation.languages import MUTATIONS
 
@@ -42,9 +43,11 @@ module @jit_f {
     %cst = stablehlo.constant dense<2.500000e+00> : tensor<f32>
     %0 = stablehlo.subtract %arg0, %arg1 : tensor<4x4xf32>
     %1 = stablehlo.sine %0 : tensor<4x4xf32>
-    %2 = stablehlo.compare LT, %1, %arg0, FLOAT : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xi1>
+    %2 = stablehlo.compare LT, %1, %arg0, FLOAT : (tensor<4x4xf32>, tensor<4x4xf32>) \
+-> tensor<4x4xi1>
     %3 = stablehlo.select %2, %arg1, %1 : tensor<4x4xi1>, tensor<4x4xf32>
-    %4 = stablehlo.reduce(%3 init: %cst) applies stablehlo.add across dimensions = [0] : (tensor<4x4xf32>, tensor<f32>) -> tensor<4xf32>
+    %4 = stablehlo.reduce(%3 init: %cst) applies stablehlo.add across dimensions = [0] \
+: (tensor<4x4xf32>, tensor<f32>) -> tensor<4xf32>
     %c = stablehlo.constant dense<0> : tensor<i32>
     %5:2 = stablehlo.while(%iterArg = %c, %iterArg_0 = %4) : tensor<i32>, tensor<4xf32>
     cond {
@@ -180,6 +183,11 @@ def test_a_condition_of_hlo_has_another_bound() -> None:
     assert made == {text.replace("(7)", f"({bound})") for bound in (6, 8)}
 
 
+def test_an_exponent_is_another() -> None:
+    [edit] = MUTATIONS["jaxpr"]["exponent"]("    b:f32[] = integer_pow[y=2] a\n")
+    assert edit.becomes == "3"
+
+
 def test_a_loop_of_python_has_another_bound() -> None:
     text = "lax.fori_loop(1, n, f, x)\n"
     made = {edit.apply(text) for edit in MUTATIONS["python"]["loop bound"](text)}
@@ -200,7 +208,7 @@ def test_mutants_are_the_same_for_the_same_seed_and_of_many_kinds(level: str) ->
 @pytest.mark.parametrize("level", TEXTS)
 def test_every_mutation_of_a_level_is_tried_here(level: str) -> None:
     named = {mutation for tried, mutation, *_ in EXPECTED if tried in {level, "hlo"}}
-    apart = {"dimension numbers", "loop bound"}
+    apart = {"dimension numbers", "loop bound", "exponent"}
     assert {*MUTATIONS[level]} - apart <= named
 
 
