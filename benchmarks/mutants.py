@@ -218,7 +218,8 @@ def prove(
     ]
     for item in (*slipped, *refused):
         what = item.get("mutation") or f"true answer, {item['written']}"
-        console.print(f"{level} {item['row']} {what}: {item['score']['reason']}", markup=False)
+        why = item["verdict"]["detail"] if "verdict" in item else item["score"]["reason"]
+        console.print(f"{level} {item['row']} {what}: {why}", markup=False)
     return slipped + refused
 
 
