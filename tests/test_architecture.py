@@ -45,8 +45,8 @@ WITH_JAX = {
     "extraction/targets/topology.py",
     "extraction/user_file.py",
     "extraction/worker.py",
-    *(f"quality/{name}.py" for name in ("check", "inputs", "interpreter", "interpreter_cost")),
-    *(f"quality/{name}.py" for name in ("oracles", "outlining", "roundings")),
+    *(f"quality/{name}.py" for name in ("check", "formats", "inputs", "interpreter")),
+    *(f"quality/{name}.py" for name in ("interpreter_cost", "oracles", "outlining", "roundings")),
     *(f"scoring/{name}.py" for name in ("draws", "judge", "program", "tracer")),
     *(f"scoring/languages/{name}.py" for name in ("hlo", "jaxpr", "python", "stablehlo")),
 }

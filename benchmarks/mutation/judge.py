@@ -34,7 +34,6 @@ def judge(
     level: str,
     text: str,
     row: Mapping[str, Any],
-    tolerance: float,
     lap: Callable[[str], None] = lambda stage: None,
 ) -> Verdict:
     """Gives the verdict on a text of a level, against the row's own."""
@@ -47,7 +46,7 @@ def judge(
     except Exception as error:
         return Verdict("unrunnable", _short(error))
     jax.clear_caches()
-    inputs, avals, outputs, expected = reference
+    inputs, avals, outputs, expected, tolerances = reference
     try:
         mutant = running(level, text, row)
         if [(a.shape, a.dtype) for a in mutant.inputs] != avals:
@@ -55,7 +54,7 @@ def judge(
         if mutant.outputs is not None and list(mutant.outputs) != list(outputs):
             return Verdict("signature", "gives something else")
         for values, wanted in zip(inputs, expected, strict=True):
-            if why := difference(mutant.run(values), wanted, tolerance):
+            if why := difference(mutant.run(values), wanted, tolerances):
                 return Verdict("changed", why)
     except Exception as error:
         return Verdict("invalid", _short(error))
@@ -65,6 +64,7 @@ def judge(
 @lru_cache(maxsize=2)
 def _reference(level: str, row_text: str) -> Any:
     from jax_ir_pairs.quality.inputs import ordinary_inputs
+    from jax_ir_pairs.quality.roundings import tolerances
     from mutation.running import running
 
     row = json.loads(row_text)
@@ -72,12 +72,15 @@ def _reference(level: str, row_text: str) -> Any:
     seed = row["seed"] + _SEEDS_APART
     drawn = [ordinary_inputs(true.inputs, seed, draw) for draw in range(DRAWS)]
     avals = [(aval.shape, aval.dtype) for aval in true.inputs]
-    return drawn, avals, true.outputs, [true.run(values) for values in drawn]
+    expected = [true.run(values) for values in drawn]
+    return drawn, avals, true.outputs, expected, tolerances(row["stablehlo"])
 
 
-def difference(results: Sequence[Any], expected: Sequence[Any], tolerance: float) -> str:
-    """Says what differs by more than `tolerance` of its greatest magnitude; nothing if nothing."""
-    for place, (ours, theirs) in enumerate(zip(results, expected, strict=True)):
+def difference(results: Sequence[Any], expected: Sequence[Any], tolerances: Sequence[float]) -> str:
+    """Says what differs by more than its tolerance of the greatest magnitude; else nothing."""
+    for place, (ours, theirs, tolerance) in enumerate(
+        zip(results, expected, tolerances, strict=True)
+    ):
         if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
             return f"result {place} has another type"
         if ours.dtype.kind in "biu" or ours.dtype.name.startswith(("int", "uint")):

@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from jax_ir_pairs.extraction.environment import child_command, child_environment
 from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
-from jax_ir_pairs.quality.tolerance import tolerance
 from mutation.judge import Verdict
 
 _START_SECONDS = 300.0
@@ -40,7 +39,6 @@ class Judge:
             "level": level,
             "text": text,
             "row": row,
-            "tolerance": tolerance(row["stablehlo"], row["num_stablehlo_ops"]),
         }
         try:
             self._child.write(json.dumps(request).encode() + b"\n")

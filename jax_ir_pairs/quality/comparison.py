@@ -29,8 +29,10 @@ class Difference:
         return not self.beyond
 
 
-def compare(results: Sequence[Array], expected: Sequence[Array], tolerance: float) -> Difference:
-    """Compares results with what is expected, one by one.
+def compare(
+    results: Sequence[Array], expected: Sequence[Array], tolerance: float | Sequence[float]
+) -> Difference:
+    """Compares results with what is expected, one by one; each has the same tolerance or its own.
 
     Floating and complex results agree where their difference is at most `tolerance` times the
     greatest magnitude in the result: an error of one element is that of the numbers that it is
@@ -41,7 +43,9 @@ def compare(results: Sequence[Array], expected: Sequence[Array], tolerance: floa
         return Difference(math.inf, math.inf, f"{len(results)} results instead of {len(expected)}")
     largest_abs = largest_rel = 0.0
     beyond = ""
-    for place, (ours, theirs) in enumerate(zip(results, expected, strict=True)):
+    tolerances = [tolerance] * len(results) if isinstance(tolerance, float) else tolerance
+    pairs = zip(results, expected, tolerances, strict=True)
+    for place, (ours, theirs, own_tolerance) in enumerate(pairs):
         if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
             what = f"{described(ours)} instead of {described(theirs)}"
             return Difference(math.inf, math.inf, f"result {place} is {what}")
@@ -52,7 +56,7 @@ def compare(results: Sequence[Array], expected: Sequence[Array], tolerance: floa
         if math.isinf(absolute):
             relative = math.inf
         largest_abs, largest_rel = max(largest_abs, absolute), max(largest_rel, relative)
-        allowed = tolerance if is_inexact(ours.dtype) else 0.0
+        allowed = own_tolerance if is_inexact(ours.dtype) else 0.0
         if relative > allowed and not beyond:
             count = f"{np.count_nonzero(ours != theirs)} of {ours.size} elements"
             beyond = (

@@ -1,14 +1,25 @@
-"""How many roundings in a row lead to a result of a module, at most about. In the child."""
+"""What rounding explains of a module's results: how many in a row, to what. In the child."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 
+from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
+from jax_ir_pairs.quality.formats import formats_of_results
 from jax_ir_pairs.quality.interpreter_cost import axes, trips
 from jax_ir_pairs.quality.outlining import Value, callee, functions_of
+from jax_ir_pairs.quality.tolerance import tolerance
+
+
+def tolerances(stablehlo: str) -> list[float]:
+    """Gives the tolerance of each result of a module, by its text."""
+    with make_ir_context():
+        module = ir.Module.parse(stablehlo)
+        roundings = num_roundings(module)
+        return [tolerance(formats, roundings) for formats in formats_of_results(module)]
 
 
 def num_roundings(module: ir.Module) -> int:

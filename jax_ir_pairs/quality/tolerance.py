@@ -6,8 +6,7 @@ Imports no JAX.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 UNIT_ROUNDOFF: Mapping[str, float] = MappingProxyType(
@@ -43,16 +42,14 @@ place itself.
 LARGEST = 0.5
 """No tolerance is wider: results half as large as their difference are not the same."""
 
-_FLOAT_TYPE = re.compile(r"(?<![\w.])(?:\d+x)*((?:bf|f)\d+(?:E\d+M\d+\w*)?)(?=[>,)\s])")
 
-
-def tolerance(stablehlo: str, num_roundings: int) -> float:
+def tolerance(formats: Iterable[str], num_roundings: int) -> float:
     """Gives the greatest relative error that this many roundings in a row explain.
 
-    The coarsest format in the module decides: what was rounded to it on the way stays rounded,
-    whatever the format of the result. Of a module without floating formats it is 0.
+    The coarsest of the `formats` that a result was rounded to decides: what was rounded to it on
+    the way stays rounded, whatever the format of the result. Without any it is 0.
     """
-    units = [UNIT_ROUNDOFF[name] for name in set(_FLOAT_TYPE.findall(stablehlo))]
+    units = [UNIT_ROUNDOFF[name] for name in formats]
     if not units:
         return 0.0
     return min(LARGEST, CONFIDENCE * math.sqrt(max(1, num_roundings)) * max(units))

@@ -20,6 +20,9 @@ EDGES = ("zeros", "ones", "low", "high")
 greatest integers, and large numbers. Integers keep to the range that synthesis promises finite
 results for, of which 0 and 1 may be outside. Keys are drawn, as on ordinary inputs."""
 
+INTEGERS = ("integers -1", "integers 0", "integers 1")
+"""Edges of integers, beside ordinary numbers: where a comparison or an index turns."""
+
 _LARGE = 64.0
 
 
@@ -69,14 +72,25 @@ def values(inputs: Sequence[Input], seed: int, draw: int | str) -> list[Array]:
     return [_edge(i, x, draw) for i, x in zip(inputs, ordinary, strict=True)]
 
 
+def edges(inputs: Sequence[Input]) -> tuple[str, ...]:
+    """Gives the edges that these inputs have."""
+    if not inputs:
+        return ()
+    some = any(not (i.is_key or is_inexact(i.dtype)) for i in inputs)
+    return EDGES + INTEGERS if some else EDGES
+
+
 def _edge(kind: Input, value: Array, edge: str) -> Array:
     dtype = kind.dtype
     if kind.is_key:
         return value
     if not is_inexact(dtype):
         low, high = integer_range(dtype)
-        number = {"zeros": 0, "ones": 1, "low": low, "high": high}[edge]
+        numbers = {"zeros": 0, "ones": 1, "low": low, "high": high}
+        number = numbers[edge] if edge in numbers else int(edge.split()[1])
         return np.full(value.shape, min(max(number, low), high)).astype(dtype)
+    if edge in INTEGERS:
+        return value
     if edge in ("zeros", "ones"):
         # The one format that has no zero.
         one = edge == "ones" or dtype.name == "float8_e8m0fnu"

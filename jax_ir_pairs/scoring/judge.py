@@ -13,7 +13,7 @@ import jax
 
 from jax_ir_pairs.extraction import hlo_module
 from jax_ir_pairs.extraction.failures import described
-from jax_ir_pairs.quality.tolerance import tolerance
+from jax_ir_pairs.quality.roundings import tolerances
 from jax_ir_pairs.scoring import sandbox
 from jax_ir_pairs.scoring.draws import Input, among, flat_inputs
 from jax_ir_pairs.scoring.forked import Serve
@@ -63,7 +63,7 @@ class JudgedRow:
         kind = "whole" if own is self.whole else "kept"
         if kind not in self._references:
             program = Program(own, self.context)
-            allowed = tolerance(self.row["stablehlo"], self.row["num_stablehlo_ops"])
+            allowed = tolerances(self.row["stablehlo"])
             ins: list[Input] = among(self.inputs, own.inputs)
             self._references[kind] = Reference(program, ins, self.row["seed"], allowed)
         return self._references[kind]

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from jax_ir_pairs.quality.tolerance import tolerance
+from jax_ir_pairs.quality.roundings import tolerances
 from jax_ir_pairs.scoring.draws import EDGES, Input, among, flat_inputs, values
 from jax_ir_pairs.scoring.module import Aval, Module
 from jax_ir_pairs.scoring.program import Program, new_context
@@ -33,7 +33,7 @@ def module(body: str, ins: tuple[Aval, ...] = (F32,), outs: tuple[Aval, ...] = (
 def verdict(reference: Module, answer: Module, draws: int = 3) -> str:
     own = Program(reference, CONTEXT)
     ins = [Input(shape, np.dtype(dtype)) for shape, dtype in reference.inputs]
-    known = Reference(own, ins, 7, tolerance(str(reference.stablehlo), 3))
+    known = Reference(own, ins, 7, tolerances(str(reference.stablehlo)))
     return difference(known, Program(answer, CONTEXT), draws)
 
 
