@@ -5,6 +5,8 @@ The one place that compiles a module without tracing it: no public function of J
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +30,24 @@ def stablehlo_of(hlo_text: str) -> bytes:
     return stablehlo
 
 
+@functools.cache
+def _load_lapack() -> None:
+    """Looks LAPACK's functions up, as lowering a program does; without it a call ends the process.
+
+    The only public way is to lower an op that LAPACK computes.
+    """
+    jax.jit(jax.lax.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), np.float32))
+
+
+@functools.cache
+def _register_sparse() -> None:
+    importlib.import_module("jax.experimental.sparse")
+
+
+_LIBRARIES = {"lapack_": _load_lapack, "cpu_csr_": _register_sparse}
+"""What has to be done in this process before a custom call of that prefix, once."""
+
+
 class Executable:
     """A StableHLO module, as text or as bytes, compiled for the first devices that there are.
 
@@ -41,6 +61,9 @@ class Executable:
         num_devices: int = 1,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        for prefix, load in _LIBRARIES.items():
+            if (prefix if isinstance(stablehlo, str) else prefix.encode()) in stablehlo:
+                load()
         overrides = {name: str(value) for name, value in {**COMPILER_OPTIONS, **options}.items()}
         compile_options = compiler.get_compile_options(
             num_replicas=1,

@@ -31,6 +31,14 @@ def module_of(serialized: bytes) -> Any:
     return _hlo.HloModule.from_serialized_hlo_module_proto(serialized)
 
 
+def parse_hlo(text: str) -> Any:
+    """Gives the module that a text is; raises what jaxlib does for what is none.
+
+    XLA's parser looks at types and shapes only where it has to infer one.
+    """
+    return _hlo.hlo_module_from_text(text)
+
+
 def unoptimized_text(module: Any) -> str:
     """Gives what `lowered.as_text(dialect="hlo")` does."""
     options = _hlo.HloPrintOptions.short_parsable()

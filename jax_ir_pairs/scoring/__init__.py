@@ -1,0 +1,1 @@
+"""Answers of a model, scored against the rows that they are about."""

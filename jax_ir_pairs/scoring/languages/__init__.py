@@ -1,0 +1,1 @@
+"""The languages that an answer can be in: each becomes a StableHLO module. In the child."""

@@ -1,0 +1,123 @@
+"""StableHLO: parsed and verified in JAX's MLIR context. In the child."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jax.interpreters.mlir import make_ir_context
+from jaxlib.mlir import ir
+
+from jax_ir_pairs.quality.outlining import callee, functions_of, nested
+from jax_ir_pairs.scoring.element_types import numpy_name
+from jax_ir_pairs.scoring.module import (
+    Aval,
+    Module,
+    NotParsedError,
+    NotRunnableError,
+    NotValidError,
+)
+
+DIALECTS = frozenset({"builtin", "chlo", "func", "mhlo", "sdy", "stablehlo"})
+"""Those of what JAX lowers to, and of what jaxlib makes of HLO."""
+
+_SYNTAX = re.compile(
+    r"error: (?:\"[^\"]*\":\d+:\d+: )?(?:expected|unexpected|use of undeclared|redefinition|custom op"
+    r"|operation being parsed|source must|unknown|failed to|invalid|dialect|unregistered|empty)"
+)
+"""How the complaints of MLIR's parser begin, which also runs the verifier."""
+
+
+def read(text: str, row: Mapping[str, Any]) -> Module:
+    """Gives the module that a StableHLO text is.
+
+    **Raises:** `NotParsedError`, `NotValidError` for wrong types, for ops of other dialects, and
+    where there is no `main` with static shapes, and `NotRunnableError` for callbacks, which are
+    not in the text.
+    """
+    return module_of(text, int(row["num_devices"]))
+
+
+def module_of(stablehlo: str | bytes, num_devices: int = 1) -> Module:
+    """Gives a module by its text or its bytecode; else as [`read`][]."""
+    with make_ir_context(), ir.Location.unknown():
+        return Module(stablehlo, *signature(parsed(stablehlo)), num_devices)
+
+
+def parsed(stablehlo: str | bytes) -> ir.Module:
+    """Gives a verified module in the current context; else as [`read`][]."""
+    try:
+        module = ir.Module.parse(stablehlo)
+        module.operation.verify()
+    except ir.MLIRError as error:
+        raise _refusal(str(error)) from None
+    _hold_to_ops(module)
+    _hold_to_calls(module)
+    return module
+
+
+def signature(module: ir.Module) -> tuple[tuple[Aval, ...], tuple[Aval, ...]]:
+    """Gives what `main` takes and gives; else as [`read`][]."""
+    main = functions_of(module).get("main")
+    if main is None:
+        raise NotValidError("The module has no function main.")
+    kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
+    return _avals(kind.inputs), _avals(kind.results)
+
+
+def _avals(kinds: Iterable[ir.Type]) -> tuple[Aval, ...]:
+    avals = []
+    for kind in kinds:
+        try:
+            tensor = ir.RankedTensorType(kind)
+            name = numpy_name(str(tensor.element_type))
+        except (KeyError, ValueError):
+            raise NotValidError(f"The function main has a {kind}, which is no array.") from None
+        if not tensor.has_static_shape:
+            raise NotValidError(f"The function main has a {kind}, whose shape is not static.")
+        avals.append((tuple(tensor.shape), name))
+    return tuple(avals)
+
+
+def _hold_to_ops(module: ir.Module) -> None:
+    others: list[str] = []
+    targets: list[str] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "stablehlo.custom_call":
+            targets.append(ir.StringAttr(op.attributes["call_target_name"]).value)
+        elif op.name.partition(".")[0] not in DIALECTS:
+            others.append(op.name)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    if others:
+        raise NotValidError(f"The module has {others[0]}, which is no op of StableHLO.")
+    if of_process := [target for target in targets if "callback" in target]:
+        what = f"The module calls {of_process[0]}, a function of the process that it is from"
+        raise NotRunnableError(f"{what}.")
+
+
+def _hold_to_calls(module: ir.Module) -> None:
+    """Refuses what has no meaning and ends the process: recursion, and functions without a body."""
+    functions = functions_of(module)
+    calls: dict[str, set[str]] = {}
+    for name, function in functions.items():
+        if not list(function.regions[0]):
+            raise NotValidError(f"The function {name} has no body.")
+        calls[name] = {callee(op) for op in nested([function]) if op.name == "func.call"}
+    while leaves := [name for name, called in calls.items() if not called & calls.keys()]:
+        for name in leaves:
+            del calls[name]
+    if calls:
+        raise NotValidError(f"The function {min(calls)} is called by itself or calls what is.")
+
+
+def _refusal(message: str) -> NotParsedError | NotValidError:
+    """Gives the first complaint in one sentence, as one of the parser or of the verifier."""
+    complaint = next((line for line in message.split("\n") if "error: " in line), message)
+    sentence = complaint.removeprefix("error: ").strip()[:300]
+    if _SYNTAX.search(complaint):
+        return NotParsedError(f"MLIR's parser: {sentence}.")
+    return NotValidError(f"MLIR's verifier: {sentence}.")
