@@ -86,13 +86,21 @@ class Executable:
         if len(self._devices) == 1:
             shards = self._run([jax.device_put(value, self._devices[0]) for value in inputs])
             return [np.asarray(parts[0]) for parts in shards]
-        ins = map(self._sharding, self._loaded.get_parameter_shardings() or [])
-        outs = map(self._sharding, self._loaded.get_output_shardings() or [])
-        placed = [jax.device_put(x, where) for x, where in zip(inputs, ins, strict=True)]
+        placed = [jax.device_put(x, where) for x, where in zip(inputs, self.ins, strict=True)]
         return [
             np.asarray(jax.make_array_from_single_device_arrays(shape, where, parts))
-            for shape, where, parts in zip(shapes, outs, self._run(placed), strict=True)
+            for shape, where, parts in zip(shapes, self.outs, self._run(placed), strict=True)
         ]
+
+    @property
+    def ins(self) -> list[jax.sharding.Sharding]:
+        """How the inputs lie on several devices."""
+        return [self._sharding(each) for each in self._loaded.get_parameter_shardings() or []]
+
+    @property
+    def outs(self) -> list[jax.sharding.Sharding]:
+        """How the outputs do."""
+        return [self._sharding(each) for each in self._loaded.get_output_shardings() or []]
 
     def _sharding(self, sharding: Any) -> jax.sharding.Sharding:
         return GSPMDSharding(self._devices, sharding)

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from jax_ir_pairs.scoring.hlo_text import bitcast
+from jax_ir_pairs.scoring.hlo_text import bitcast, collectives
 from jax_ir_pairs.scoring.hlo_text.shapes import ArrayShape, Shape
 from jax_ir_pairs.scoring.hlo_text.syntax import Computation, HloModule, Instruction
-
-KEPT_OF_HEADER = ("replica_count", "num_partitions")
 
 DROPPED = frozenset(
     """
@@ -41,9 +39,8 @@ def runnable(module: HloModule) -> HloModule:
     **Raises:** [`NoMeaningError`][], `BitcastInvalidError`, and KeyError for the name of a value
     that is not there.
     """
-    attributes = {k: v for k, v in module.attributes.items() if k in KEPT_OF_HEADER}
     computations = tuple(_rewritten(computation) for computation in module.computations)
-    return HloModule(module.name, attributes, computations)
+    return HloModule(module.name, {}, computations)
 
 
 def _rewritten(computation: Computation) -> Computation:
@@ -128,15 +125,26 @@ def _top_k(instruction: Instruction) -> list[Instruction]:
     return [replace(instruction, shape=shape, opcode="topk", attributes=attributes)]
 
 
+def _collective(instruction: Instruction, operands: Sequence[Shape]) -> list[Instruction]:
+    [plain] = _plain(collectives.with_listed_groups(instruction), operands)
+    if plain.opcode == "all-to-all":
+        return collectives.all_to_all(plain)
+    return collectives.one_by_one(plain, operands)
+
+
 def _of_process(instruction: Instruction, operands: Sequence[Shape]) -> list[Instruction]:
     raise NoMeaningError(f"{instruction.name} is {instruction.opcode}, of another process")
 
 
 REWRITINGS: Mapping[str, Rewriting] = {
+    "all-gather": _collective,
+    "all-reduce": _collective,
+    "all-to-all": _collective,
     "bitcast": _bitcast,
     "copy": _copy,
     "custom-call": _custom_call,
     "fusion": _fusion,
+    "reduce-scatter": _collective,
     "rng-get-and-update-state": _of_process,
 }
 """By opcode; any other instruction only loses its layout and the attributes of `DROPPED`."""

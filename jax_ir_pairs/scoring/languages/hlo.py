@@ -33,7 +33,7 @@ def hold_to_syntax(text: str) -> None:
         raise NotParsedError(f"XLA's parser: {_first_line_of(error)}.") from None
 
 
-def module_of(text: str, num_devices: int) -> Module:
+def module_of(text: str, num_devices: int = 1) -> Module:
     """Gives the module of a text whose zeros are written for XLA's parser; else as [`read`][]."""
     hold_to_syntax(text)
     try:
