@@ -1,7 +1,7 @@
-"""HLO before optimization: read by XLA's parser, verified as the StableHLO that it says. In the child.
+"""HLO before optimization: read by XLA's parser, verified as the StableHLO that it becomes.
 
-XLA's parser takes `f32[2] add(f32[2], f32[3])` without a word, and so does the conversion; jaxlib
-has no call for the HLO verifier. MLIR's, on what the conversion gives, sees the same types.
+In the child. XLA's parser takes `f32[2] add(f32[2], f32[3])` without a word, and so does the
+conversion; jaxlib has no call for the HLO verifier. MLIR's sees the same types after both.
 """
 
 from __future__ import annotations
@@ -9,20 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jax.interpreters.mlir import make_ir_context
+from jaxlib.mlir import ir
+
 from jax_ir_pairs.extraction.execution import stablehlo_of
 from jax_ir_pairs.extraction.hlo_module import parse_hlo
 from jax_ir_pairs.scoring.hlo_text.zeros import with_negative_zeros
 from jax_ir_pairs.scoring.languages import stablehlo
+from jax_ir_pairs.scoring.languages.converted import use_stablehlo
 from jax_ir_pairs.scoring.module import Module, NotParsedError, NotValidError
 
 
 def read(text: str, row: Mapping[str, Any]) -> Module:
     """Gives the module that an unoptimized HLO text is.
 
-    **Raises:** `NotParsedError` where XLA's parser refuses it, and `NotValidError` where its types
-    or shapes do not fit.
+    **Raises:** `NotParsedError` where XLA's parser refuses it, `NotValidError` where its types or
+    shapes do not fit, and `NotRunnableError` for callbacks, which are not in the text.
     """
-    return module_of(with_negative_zeros(text), int(row["num_devices"]))
+    hold_to_syntax(text)
+    return module_of(text, int(row["num_devices"]))
 
 
 def hold_to_syntax(text: str) -> None:
@@ -30,19 +35,22 @@ def hold_to_syntax(text: str) -> None:
     try:
         parse_hlo(text)
     except (RuntimeError, ValueError) as error:
-        raise NotParsedError(f"XLA's parser: {_first_line_of(error)}.") from None
+        raise NotParsedError(f"XLA's parser: {_complaint(error)}.") from None
 
 
 def module_of(text: str, num_devices: int = 1) -> Module:
-    """Gives the module of a text whose zeros are written for XLA's parser; else as [`read`][]."""
-    hold_to_syntax(text)
+    """Gives the module of a text that XLA's parser takes; else as [`read`][]."""
     try:
-        converted = stablehlo_of(text)
+        bytecode = stablehlo_of(with_negative_zeros(text))
     except (RuntimeError, ValueError) as error:
-        raise NotValidError(f"jaxlib cannot convert the module: {_first_line_of(error)}.") from None
-    return stablehlo.module_of(converted, num_devices)
+        raise NotValidError(f"jaxlib cannot convert the module: {_complaint(error)}.") from None
+    with make_ir_context(), ir.Location.unknown():
+        module = stablehlo.parsed(bytecode)
+        changed = use_stablehlo(module, one_device=num_devices == 1)
+        runs = str(module) if changed else bytecode
+        return Module(runs, *stablehlo.signature(module), num_devices)
 
 
-def _first_line_of(error: Exception) -> str:
+def _complaint(error: Exception) -> str:
     lines = [line.strip() for line in str(error).split("\n") if "error:" in line]
-    return (lines or [str(error)])[0][:300].rstrip(".")
+    return (lines or str(error).split("\n"))[0][:300].rstrip(".")

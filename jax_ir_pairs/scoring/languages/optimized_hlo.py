@@ -11,7 +11,6 @@ from typing import Any
 from jax_ir_pairs.scoring.hlo_text.bitcast import BitcastInvalidError
 from jax_ir_pairs.scoring.hlo_text.parsing import SyntaxUnknownError, parse
 from jax_ir_pairs.scoring.hlo_text.rewriting import NoMeaningError, runnable
-from jax_ir_pairs.scoring.hlo_text.zeros import with_negative_zeros
 from jax_ir_pairs.scoring.languages import hlo
 from jax_ir_pairs.scoring.languages.partitioned import whole
 from jax_ir_pairs.scoring.module import Module, NotParsedError, NotRunnableError, NotValidError
@@ -34,5 +33,5 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
         raise NotValidError(f"The module has no value {error}.") from None
     except NoMeaningError as error:
         raise NotRunnableError(f"{error}.") from None
-    module = hlo.module_of(with_negative_zeros(str(rewritten)))
+    module = hlo.module_of(str(rewritten))
     return module if row["num_devices"] == 1 else whole(module, row)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jax.extend.mlir import refine_polymorphic_shapes
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
@@ -28,6 +30,9 @@ _SYNTAX = re.compile(
 )
 """How the complaints of MLIR's parser begin, which also runs the verifier."""
 
+_DYNAMIC = re.compile(r"[<x]\?")
+"""An axis of open length in a type."""
+
 
 def read(text: str, row: Mapping[str, Any]) -> Module:
     """Gives the module that a StableHLO text is.
@@ -36,7 +41,24 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
     where there is no `main` with static shapes, and `NotRunnableError` for callbacks, which are
     not in the text.
     """
-    return module_of(text, int(row["num_devices"]))
+    with make_ir_context(), ir.Location.unknown():
+        module = parsed(text)
+        if _DYNAMIC.search(text):
+            module = _refined(module)
+            text = str(module)
+        return Module(text, *signature(module), int(row["num_devices"]))
+
+
+def _refined(module: ir.Module) -> ir.Module:
+    """Gives a module with the shapes that follow from those of `main`, as JAX does to compile it."""
+    bytecode = io.BytesIO()
+    module.operation.write_bytecode(bytecode)
+    signature(module)  # the refinement ends the process where `main` has open shapes
+    try:
+        return parsed(refine_polymorphic_shapes(bytecode.getvalue()))
+    except (RuntimeError, ValueError) as error:
+        why = str(error).split("\n")[0][:300].rstrip(".")
+        raise NotValidError(f"The module's shapes do not follow from its inputs: {why}.") from None
 
 
 def module_of(stablehlo: str | bytes, num_devices: int = 1) -> Module:
@@ -51,7 +73,7 @@ def parsed(stablehlo: str | bytes) -> ir.Module:
         module = ir.Module.parse(stablehlo)
         module.operation.verify()
     except ir.MLIRError as error:
-        raise _refusal(str(error)) from None
+        raise refusal(str(error)) from None
     _hold_to_ops(module)
     _hold_to_calls(module)
     return module
@@ -114,7 +136,7 @@ def _hold_to_calls(module: ir.Module) -> None:
         raise NotValidError(f"The function {min(calls)} is called by itself or calls what is.")
 
 
-def _refusal(message: str) -> NotParsedError | NotValidError:
+def refusal(message: str) -> NotParsedError | NotValidError:
     """Gives the first complaint in one sentence, as one of the parser or of the verifier."""
     complaint = next((line for line in message.split("\n") if "error: " in line), message)
     sentence = complaint.removeprefix("error: ").strip()[:300]
