@@ -1,7 +1,7 @@
 """HLO modules: their text and their sizes.
 
 The one place that uses jaxlib's private `_hlo`: no public function prints a module without the
-source files of the machine that built it, or counts its instructions.
+source files of the machine that built it, counts its instructions, or takes a text.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jaxlib._hlo as _hlo
+import jaxlib._jax as _jax
 
 from jax_ir_pairs.extraction.text import with_one_newline, with_sorted_backend_configs
 
@@ -79,3 +80,10 @@ def num_fusions(module: Any) -> int:
         for computation in module.computations()
         for instruction in computation.instructions()
     )
+
+
+def cost_of(module: Any) -> dict[str, float]:
+    """Gives what `Compiled.cost_analysis` does: the analysis needs no executable."""
+    client: Any = jax.devices()[0].client
+    analysis: dict[str, float] = _jax.hlo_module_cost_analysis(client, module)
+    return analysis

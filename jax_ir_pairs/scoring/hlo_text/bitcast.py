@@ -32,9 +32,10 @@ def as_logical(bitcast: Instruction, operand: ArrayShape) -> list[Instruction]:
         shape = replace(shape, sides=operand.in_memory)
         steps.append(("transpose", shape, {"dimensions": _braced(order)}))
     if shape.dtype != result.dtype:
-        for shape in _converted(shape, result.dtype):
-            opcode = "reshape" if shape.dtype == operand.dtype else "bitcast-convert"
-            steps.append((opcode, shape, {}))
+        for step in _converted(shape, result.dtype):
+            opcode = "reshape" if step.dtype == operand.dtype else "bitcast-convert"
+            steps.append((opcode, step, {}))
+            shape = step
     if shape.sides != result.in_memory:
         shape = replace(shape, sides=result.in_memory)
         steps.append(("reshape", shape, {}))

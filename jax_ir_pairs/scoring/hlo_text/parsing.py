@@ -144,7 +144,7 @@ class _Parser:
                 if not depth:
                     self._place = mark.end()
                     return self._text[begin + 1 : mark.start()]
-        self._fail("the end of a bracket")
+        return self._fail("the end of a bracket")
 
     def _name(self) -> str:
         if (match := self._match(_NAME)) is None:

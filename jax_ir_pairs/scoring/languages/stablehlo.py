@@ -25,8 +25,8 @@ DIALECTS = frozenset({"builtin", "chlo", "func", "mhlo", "sdy", "stablehlo"})
 """Those of what JAX lowers to, and of what jaxlib makes of HLO."""
 
 _SYNTAX = re.compile(
-    r"error: (?:\"[^\"]*\":\d+:\d+: )?(?:expected|unexpected|use of undeclared|redefinition|custom op"
-    r"|operation being parsed|source must|unknown|failed to|invalid|dialect|unregistered|empty)"
+    r"error: (?:\"[^\"]*\":\d+:\d+: )?(?:expected|unexpected|use of undeclared|redefinition"
+    r"|custom op|operation being parsed|source must|unknown|failed to|invalid|dialect|unregistered|empty)"
 )
 """How the complaints of MLIR's parser begin, which also runs the verifier."""
 
@@ -50,7 +50,7 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
 
 
 def _refined(module: ir.Module) -> ir.Module:
-    """Gives a module with the shapes that follow from those of `main`, as JAX does to compile it."""
+    """Gives a module with the shapes that follow from those of `main`, which JAX compiles."""
     bytecode = io.BytesIO()
     module.operation.write_bytecode(bytecode)
     signature(module)  # the refinement ends the process where `main` has open shapes
@@ -74,6 +74,8 @@ def parsed(stablehlo: str | bytes) -> ir.Module:
         module.operation.verify()
     except ir.MLIRError as error:
         raise refusal(str(error)) from None
+    if not list(module.body.operations):
+        raise NotParsedError("The text has no operation.")
     _hold_to_ops(module)
     _hold_to_calls(module)
     return module
