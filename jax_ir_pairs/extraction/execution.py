@@ -61,8 +61,9 @@ class Executable:
         num_devices: int = 1,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        code = stablehlo.encode() if isinstance(stablehlo, str) else stablehlo
         for prefix, load in _LIBRARIES.items():
-            if (prefix if isinstance(stablehlo, str) else prefix.encode()) in stablehlo:
+            if prefix.encode() in code:
                 load()
         overrides = {name: str(value) for name, value in {**COMPILER_OPTIONS, **options}.items()}
         compile_options = compiler.get_compile_options(

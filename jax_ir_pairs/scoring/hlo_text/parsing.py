@@ -32,7 +32,10 @@ class SyntaxUnknownError(Exception):
 
 def parse(text: str) -> HloModule:
     """Gives a module; raises [`SyntaxUnknownError`][] for what is none."""
-    return _Parser(text).module()
+    try:
+        return _Parser(text).module()
+    except RecursionError:
+        raise SyntaxUnknownError("a shape of the text nests too deep") from None
 
 
 class _Parser:

@@ -55,7 +55,7 @@ def _dot(op: ir.Operation) -> None:
     """The last axis of the left side is contracted with the first of the right."""
     rank = ir.RankedTensorType(op.operands[0].type).rank
     numbers = stablehlo.DotDimensionNumbers.get([], [], [rank - 1], [0])
-    attributes = {"dot_dimension_numbers": numbers}
+    attributes: dict[str, ir.Attribute] = {"dot_dimension_numbers": numbers}
     if "precision_config" in op.attributes:
         attributes["precision_config"] = op.attributes["precision_config"]
     kinds = [op.results[0].type]

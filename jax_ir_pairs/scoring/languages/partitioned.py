@@ -83,7 +83,7 @@ def whole(part: Module, row: Mapping[str, Any]) -> Module:
         main.attributes["sym_visibility"] = ir.StringAttr.get("private")
         for function in inner.body.operations:
             function.operation.clone(ip=ir.InsertionPoint(frame.body))
-        text = frame.operation.get_asm()
+        text = str(frame)
     return stablehlo.module_of(text, num_devices)
 
 

@@ -26,7 +26,8 @@ DIALECTS = frozenset({"builtin", "chlo", "func", "mhlo", "sdy", "stablehlo"})
 
 _SYNTAX = re.compile(
     r"error: (?:\"[^\"]*\":\d+:\d+: )?(?:expected|unexpected|use of undeclared|redefinition"
-    r"|custom op|operation being parsed|source must|unknown|failed to|invalid|dialect|unregistered|empty)"
+    r"|custom op|operation being parsed|source must|unknown|failed to|invalid|dialect|unregistered"
+    r"|empty)"
 )
 """How the complaints of MLIR's parser begin, which also runs the verifier."""
 
