@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,27 +12,46 @@ from jax_ir_pairs.scoring.hlo_text.shapes import ArrayShape, Shape, TupleShape
 from jax_ir_pairs.scoring.hlo_text.syntax import Instruction
 
 _MESH = re.compile(r"mesh\[([^\]]*)\]\s*\{([^{}]*)\}")
+_GRID = re.compile(r"\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
 _AXIS = re.compile(r"'([^']*)'(?:=(\d+))?")
 
 
 def with_listed_groups(instruction: Instruction) -> Instruction:
     """Gives a collective whose groups are lists of devices: `{{0,1},{2,3}}`.
 
-    They may be written as axes of a mesh: those in braces vary within a group.
+    They may be written as axes of a mesh, `mesh['x'=2,'y'=2] {'y'}`, where those in braces vary
+    within a group, or as a transposed grid, `[2,2]<=[2,2]T(1,0)`, each row of which is a group.
     """
     groups = instruction.attributes.get("replica_groups", "")
-    if (mesh := _MESH.fullmatch(groups)) is None:
+    if (mesh := _MESH.fullmatch(groups)) is not None:
+        sides = {name: int(side) for name, side in _AXIS.findall(mesh[1])}
+        within = [name for name, _ in _AXIS.findall(mesh[2])]
+        order = sorted(range(len(sides)), key=lambda axis: list(sides)[axis] in within)
+        rows = _grid(tuple(sides.values()), order, math.prod(sides[name] for name in within))
+    elif (grid := _GRID.fullmatch(groups)) is not None:
+        lengths = _numbers(grid[2])
+        order = _numbers(grid[3]) if grid[3] else list(range(len(lengths)))
+        rows = _grid(tuple(lengths), order, _numbers(grid[1])[1])
+    else:
         return instruction
-    sides = {name: int(side) for name, side in _AXIS.findall(mesh[1])}
-    within = {name for name, _ in _AXIS.findall(mesh[2])}
-    listed: dict[tuple[int, ...], list[int]] = {}
-    for device, place in enumerate(itertools.product(*map(range, sides.values()))):
-        group = tuple(p for p, name in zip(place, sides, strict=True) if name not in within)
-        listed.setdefault(group, []).append(device)
-    text = ",".join("{" + ",".join(map(str, group)) + "}" for group in listed.values())
+    text = ",".join("{" + ",".join(map(str, row)) + "}" for row in rows)
     return replace(
         instruction, attributes={**instruction.attributes, "replica_groups": f"{{{text}}}"}
     )
+
+
+def _grid(sides: tuple[int, ...], order: Sequence[int], length: int) -> list[tuple[int, ...]]:
+    """Gives the numbers of the cells of a grid, its axes put in `order`, in rows of `length`."""
+    strides = [math.prod(sides[axis + 1 :]) for axis in range(len(sides))]
+    cells = [
+        sum(place * strides[axis] for place, axis in zip(places, order, strict=True))
+        for places in itertools.product(*(range(sides[axis]) for axis in order))
+    ]
+    return [tuple(cells[begin : begin + length]) for begin in range(0, len(cells), length)]
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 def one_by_one(instruction: Instruction, operands: Sequence[Shape]) -> list[Instruction]:

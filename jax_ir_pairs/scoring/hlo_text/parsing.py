@@ -21,7 +21,9 @@ _ATTRIBUTE = re.compile(r"([\w.-]+)\s*=")
 # What a value can have in it that ends it or that hides its end.
 _MARK = re.compile(r'[(){}\[\],\s]|"(?:[^"\\]|\\.)*"|/\*.*?\*/', re.DOTALL)
 _NEXT = re.compile(r"ROOT\b|%?[\w.-]+\s*=(?!=)|\}")
-_COMPUTATION = re.compile(r"ENTRY\b|%?[\w.-]+\s*[({]")  # what follows the header's attributes
+# What follows the attributes of the header: tables of where it is from, and computations.
+_TABLE = re.compile(r"(?:FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*")
+_COMPUTATION = re.compile(r"ENTRY\b|%?[\w.-]+\s*[({]")
 _OPENING, _CLOSING = "({[", ")}]"
 _BY_LITERAL = {"constant", "parameter"}
 
@@ -47,6 +49,8 @@ class _Parser:
         self._take("HloModule")
         name = self._name()
         attributes = self._attributes()
+        while self._match(_TABLE):
+            pass
         computations = []
         self._skip()
         while self._place < len(self._text):
@@ -107,7 +111,9 @@ class _Parser:
             elif mark[0].isspace():
                 end = self._place
                 self._skip()
-                follows = any(p.match(self._text, self._place) for p in (_NEXT, _COMPUTATION))
+                follows = any(
+                    p.match(self._text, self._place) for p in (_NEXT, _COMPUTATION, _TABLE)
+                )
                 if follows or self._place == len(self._text):
                     return self._text[begin:end]
             else:

@@ -23,7 +23,7 @@ from jax_ir_pairs.scoring.module import Aval, Module, NotRunnableError, NotValid
 _PART = "part.of.one.device"
 
 _FRAME = """
-sdy.mesh @devices = <[{mesh}]>
+sdy.mesh @digits.of.devices = <[{mesh}]>
 func.func private @{part}({local_takes}) -> ({local_gives})
 func.func public @main({arguments}) -> ({gives}) {{
   %whole:{count} = sdy.manual_computation({given}) in_shardings=[{cut}] out_shardings=[{joined}] \
@@ -119,7 +119,7 @@ def _sharding(part: Aval, whole: Aval, cut: Sharding) -> str:
                 raise NotRunnableError("A mesh of binary digits cannot say how an array is cut.")
             names.append(f'"digit{same[0]}"')
         sides.append(f"{{{', '.join(names)}}}")
-    return f"<@devices, [{', '.join(sides)}]>"
+    return f"<@digits.of.devices, [{', '.join(sides)}]>"
 
 
 def _binary(numbers: Any, digit: int) -> Any:

@@ -12,16 +12,18 @@ def rewritten(instruction: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("mesh", "groups"),
+    ("written", "groups"),
     [
         ("mesh['x'=2,'y'=3] {'y'}", "{{0,1,2},{3,4,5}}"),
         ("mesh['x'=2,'y'=3] {'x'}", "{{0,3},{1,4},{2,5}}"),
         ("mesh['x'=2,'y'=3] {'x','y'}", "{{0,1,2,3,4,5}}"),
+        ("[2,3]<=[6]", "{{0,1,2},{3,4,5}}"),
+        ("[3,2]<=[2,3]T(1,0)", "{{0,3},{1,4},{2,5}}"),
         ("{{0,1},{2,3}}", "{{0,1},{2,3}}"),
     ],
 )
-def test_the_axes_in_braces_vary_within_a_group(mesh: str, groups: str) -> None:
-    [found] = rewritten(f"r = f32[8] all-gather(a), replica_groups={mesh}, dimensions={{0}}")
+def test_groups_are_listed(written: str, groups: str) -> None:
+    [found] = rewritten(f"r = f32[8] all-gather(a), replica_groups={written}, dimensions={{0}}")
     assert found == f"ROOT r = f32[8] all-gather(a), replica_groups={groups}, dimensions={{0}}"
 
 

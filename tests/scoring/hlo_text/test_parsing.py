@@ -34,7 +34,7 @@ def test_all_that_a_text_can_have() -> None:
     assert [(c.name, c.is_entry) for c in module.computations] == [("add.1", False), ("main", True)]
     x, c, r, cut, f, t = module.entry.instructions
     assert x.attributes["metadata"] == r'{op_name="a\"}, {b"}'
-    assert c.operands[0].split() == "{ { 1, -2 }, { 3, 4 } }".split()
+    assert c.operands[0].split() == ["{", "{", "1,", "-2", "},", "{", "3,", "4", "}", "}"]
     assert r.attributes == {
         "replica_groups": "mesh['a'=2,'b'=2] {'a'}",
         "to_apply": "%add.1",
@@ -57,6 +57,18 @@ def test_lines_and_spaces_mean_nothing() -> None:
 def test_what_is_written_reads_the_same() -> None:
     module = parse(TEXT)
     assert str(parse(str(module))) == str(module)
+
+
+def test_tables_of_the_source_are_passed_over() -> None:
+    rows = {
+        "FileNames": '"a.py"',
+        "FunctionNames": '"f"',
+        "FileLocations": "{}",
+        "StackFrames": "{}",
+    }
+    tables = "".join(f"{name}\n1 {row}\n\n" for name, row in rows.items())
+    with_tables = TEXT.replace("\n\n", "\n\n" + tables, 1)
+    assert str(parse(with_tables)) == str(parse(TEXT))
 
 
 def test_the_last_is_the_root_where_none_is_marked() -> None:

@@ -59,8 +59,12 @@ def test_a_bitcast_goes_by_the_layout_of_the_copy() -> None:
 
 
 def test_a_custom_call_keeps_its_layouts() -> None:
-    call = 'custom-call(%x), custom_call_target="lapack_x", operand_layout_constraints={f32[2,3]{0,1}}'
-    assert rewritten(X, f"ROOT %y = f32[3,3]{{0,1}} {call}, backend_config={{a = 1 : i64}}")[1:] == [
+    call = (
+        'custom-call(%x), custom_call_target="lapack_x", operand_layout_constraints={f32[2,3]{0,1}}'
+    )
+    assert rewritten(X, f"ROOT %y = f32[3,3]{{0,1}} {call}, backend_config={{a = 1 : i64}}")[
+        1:
+    ] == [
         'ROOT y = f32[3,3]{0,1} custom-call(x), custom_call_target="lapack_x", '
         "operand_layout_constraints={f32[2,3]{0,1}}, backend_config={a = 1 : i64}"
     ]
@@ -82,5 +86,5 @@ def test_the_largest_are_an_instruction() -> None:
     ],
 )
 def test_what_is_of_another_process(instruction: str) -> None:
-    with pytest.raises(NoMeaningError, match="^y .* of another process"):
+    with pytest.raises(NoMeaningError, match=r"^y .* of another process"):
         rewritten(X, instruction)
