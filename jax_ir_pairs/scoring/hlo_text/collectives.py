@@ -11,8 +11,9 @@ from dataclasses import replace
 from jax_ir_pairs.scoring.hlo_text.shapes import ArrayShape, Shape, TupleShape
 from jax_ir_pairs.scoring.hlo_text.syntax import Instruction
 
-_MESH = re.compile(r"mesh\[([^\]]*)\]\s*\{([^{}]*)\}")
-_GRID = re.compile(r"\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
+_MESH = re.compile(r"mesh\[([^\]]*)\](?:, device_ids=\((.*)\))?\s*\{([^{}]*)\}")
+_GRID = re.compile(r"\[([\d,]+)\]<=(.*)")
+_TILES = re.compile(r"\[([\d,]+)\](?:T\(([\d,]+)\))?")
 _AXIS = re.compile(r"'([^']*)'(?:=(\d+))?")
 
 
@@ -20,34 +21,46 @@ def with_listed_groups(instruction: Instruction) -> Instruction:
     """Gives a collective whose groups are lists of devices: `{{0,1},{2,3}}`.
 
     They may be written as axes of a mesh, `mesh['x'=2,'y'=2] {'y'}`, where those in braces vary
-    within a group, or as a transposed grid, `[2,2]<=[2,2]T(1,0)`, each row of which is a group.
+    within a group, or as rows of a transposed grid: `[2,2]<=[2,2]T(1,0)`.
     """
-    groups = instruction.attributes.get("replica_groups", "")
+    attributes = dict(instruction.attributes)
+    groups = attributes.get("replica_groups", "")
+    if (ids := attributes.pop("device_ids", None)) is not None:
+        groups = f"{groups}, device_ids={ids}"  # what comes after the comma is of the mesh
     if (mesh := _MESH.fullmatch(groups)) is not None:
         sides = {name: int(side) for name, side in _AXIS.findall(mesh[1])}
-        within = [name for name, _ in _AXIS.findall(mesh[2])]
+        within = [name for name, _ in _AXIS.findall(mesh[3])]
         order = sorted(range(len(sides)), key=lambda axis: list(sides)[axis] in within)
-        rows = _grid(tuple(sides.values()), order, math.prod(sides[name] for name in within))
+        devices = _devices(mesh[2]) if mesh[2] else list(range(math.prod(sides.values())))
+        length = math.prod(sides[name] for name in within)
+        rows = _rows([devices[p] for p in _places(tuple(sides.values()), order)], length)
     elif (grid := _GRID.fullmatch(groups)) is not None:
-        lengths = _numbers(grid[2])
-        order = _numbers(grid[3]) if grid[3] else list(range(len(lengths)))
-        rows = _grid(tuple(lengths), order, _numbers(grid[1])[1])
+        rows = _rows(_devices(grid[2]), _numbers(grid[1])[1])
     else:
         return instruction
-    text = ",".join("{" + ",".join(map(str, row)) + "}" for row in rows)
-    return replace(
-        instruction, attributes={**instruction.attributes, "replica_groups": f"{{{text}}}"}
-    )
+    listed = ",".join("{" + ",".join(map(str, row)) + "}" for row in rows)
+    return replace(instruction, attributes={**attributes, "replica_groups": f"{{{listed}}}"})
 
 
-def _grid(sides: tuple[int, ...], order: Sequence[int], length: int) -> list[tuple[int, ...]]:
-    """Gives the numbers of the cells of a grid, its axes put in `order`, in rows of `length`."""
+def _devices(text: str) -> list[int]:
+    """Gives the devices that are listed, `0,2,1,3`, or are a transposed grid, `[2,2]T(1,0)`."""
+    if (tiles := _TILES.fullmatch(text)) is None:
+        return _numbers(text)
+    sides = _numbers(tiles[1])
+    return _places(tuple(sides), _numbers(tiles[2]) if tiles[2] else range(len(sides)))
+
+
+def _places(sides: tuple[int, ...], order: Sequence[int]) -> list[int]:
+    """Gives the numbers of the cells of a grid whose axes are put in `order`."""
     strides = [math.prod(sides[axis + 1 :]) for axis in range(len(sides))]
-    cells = [
+    return [
         sum(place * strides[axis] for place, axis in zip(places, order, strict=True))
         for places in itertools.product(*(range(sides[axis]) for axis in order))
     ]
-    return [tuple(cells[begin : begin + length]) for begin in range(0, len(cells), length)]
+
+
+def _rows(devices: Sequence[int], length: int) -> list[Sequence[int]]:
+    return [devices[begin : begin + length] for begin in range(0, len(devices), length)]
 
 
 def _numbers(text: str) -> list[int]:
@@ -72,7 +85,8 @@ def all_to_all(instruction: Instruction) -> list[Instruction]:
     if not isinstance(instruction.shape, TupleShape):
         return [instruction]
     first = instruction.shape.parts[0]
-    assert isinstance(first, ArrayShape)
+    if not isinstance(first, ArrayShape):
+        return [instruction]  # of no meaning, as the verifier will say
     count = len(instruction.operands)
     row = replace(first, sides=(1, *first.sides))
     whole = replace(first, sides=(count, *first.sides))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from jax_ir_pairs.scoring.hlo_text import bitcast, collectives
-from jax_ir_pairs.scoring.hlo_text.shapes import ArrayShape, Shape
+from jax_ir_pairs.scoring.hlo_text.shapes import ArrayShape, Shape, TupleShape
 from jax_ir_pairs.scoring.hlo_text.syntax import Computation, HloModule, Instruction
 
 DROPPED = frozenset(
@@ -119,8 +119,9 @@ _OF_PROCESS = {"GetRngSeed"}
 
 def _top_k(instruction: Instruction) -> list[Instruction]:
     shape = instruction.shape.without_layout()
-    values = shape.parts[0] if not isinstance(shape, ArrayShape) else shape
-    assert isinstance(values, ArrayShape)
+    values = shape.parts[0] if isinstance(shape, TupleShape) else shape
+    if not isinstance(values, ArrayShape):
+        raise KeyError(instruction.name)
     attributes = {"k": str(values.sides[-1]), "largest": "true"}
     return [replace(instruction, shape=shape, opcode="topk", attributes=attributes)]
 

@@ -31,8 +31,8 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
         rewritten = runnable(_parsed(text))
     except BitcastInvalidError as error:
         raise NotValidError(f"{error}, which takes other memory.") from None
-    except KeyError as error:
-        raise NotValidError(f"The module has no value or attribute {error}.") from None
+    except (LookupError, ValueError) as error:  # of a name, an attribute or a number
+        raise NotValidError(f"The module lacks what it is read by: {error}.") from None
     except NoMeaningError as error:
         raise NotRunnableError(f"{error}.") from None
     module = hlo.module_of(str(rewritten))
