@@ -15,6 +15,7 @@ FLOORS = {
     "hub": 8,
     "inspect": 8,
     "build": 7,
+    "scoring": 6.5,
     "extraction": 5,
     "plan": 5,
     "synthesis": 4,
@@ -42,6 +43,10 @@ WITH_JAX = {
     "extraction/targets/topology.py",
     "extraction/user_file.py",
     "extraction/worker.py",
+    "scoring/languages/converted.py",
+    "scoring/languages/hlo.py",
+    "scoring/languages/partitioned.py",
+    "scoring/languages/stablehlo.py",
 }
 """What runs where JAX is, in the child process or in a caller's own, and may import it."""
 
