@@ -11,6 +11,8 @@ from functools import partial
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
+from jax_ir_pairs.quality.outlining import functions_of
+
 
 def use_stablehlo(module: ir.Module, *, one_device: bool) -> bool:
     """Rewrites a module of the current context, and tells whether there was something to rewrite.
@@ -29,7 +31,18 @@ def use_stablehlo(module: ir.Module, *, one_device: bool) -> bool:
     for rewrite, op in found:
         with ir.InsertionPoint(op), op.location:
             rewrite(op)
-    return bool(found)
+    return _drop_placement(module) or bool(found)
+
+
+def _drop_placement(module: ir.Module) -> bool:
+    """Drops where the arrays of `main` lie, in a spelling at which XLA leaves Shardy's aside."""
+    main = functions_of(module).get("main")
+    if main is None:
+        return False
+    present = [name for name in ("arg_attrs", "res_attrs") if name in main.attributes]
+    for name in present:
+        del main.attributes[name]
+    return bool(present)
 
 
 def _rewriting(op: ir.Operation, one_device: bool) -> Callable[[ir.Operation], None] | None:
