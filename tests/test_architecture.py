@@ -48,7 +48,8 @@ WITH_JAX = {
     *(f"quality/{name}.py" for name in ("check", "formats", "inputs", "interpreter")),
     *(f"quality/{name}.py" for name in ("interpreter_cost", "oracles", "outlining", "roundings")),
     *(f"scoring/{name}.py" for name in ("draws", "judge", "program", "tracer")),
-    *(f"scoring/languages/{name}.py" for name in ("hlo", "jaxpr", "python", "stablehlo")),
+    *(f"scoring/languages/{name}.py" for name in ("converted", "hlo", "jaxpr", "partitioned")),
+    *(f"scoring/languages/{name}.py" for name in ("python", "stablehlo")),
 }
 """What runs where JAX is, in the child process or in a caller's own, and may import it."""
 

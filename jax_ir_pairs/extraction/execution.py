@@ -5,6 +5,8 @@ The one place that compiles a module without tracing it: no public function of J
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +30,24 @@ def stablehlo_of(hlo_text: str) -> bytes:
     return stablehlo
 
 
+@functools.cache
+def _load_lapack() -> None:
+    """Looks LAPACK's functions up, as lowering a program does; without it a call ends the process.
+
+    The only public way is to lower an op that LAPACK computes.
+    """
+    jax.jit(jax.lax.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), np.float32))
+
+
+@functools.cache
+def _register_sparse() -> None:
+    importlib.import_module("jax.experimental.sparse")
+
+
+_LIBRARIES = {"lapack_": _load_lapack, "cpu_csr_": _register_sparse}
+"""What has to be done in this process before a custom call of that prefix, once."""
+
+
 class Executable:
     """A StableHLO module, as text or as bytes, compiled for the first devices that there are.
 
@@ -41,6 +61,10 @@ class Executable:
         num_devices: int = 1,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        code = stablehlo.encode() if isinstance(stablehlo, str) else stablehlo
+        for prefix, load in _LIBRARIES.items():
+            if prefix.encode() in code:
+                load()
         overrides = {name: str(value) for name, value in {**COMPILER_OPTIONS, **options}.items()}
         compile_options = compiler.get_compile_options(
             num_replicas=1,
@@ -67,13 +91,21 @@ class Executable:
         if len(self._devices) == 1:
             shards = self._run([jax.device_put(value, self._devices[0]) for value in inputs])
             return [np.asarray(parts[0]) for parts in shards]
-        ins = map(self._sharding, self._loaded.get_parameter_shardings() or [])
-        outs = map(self._sharding, self._loaded.get_output_shardings() or [])
-        placed = [jax.device_put(x, where) for x, where in zip(inputs, ins, strict=True)]
+        placed = [jax.device_put(x, where) for x, where in zip(inputs, self.ins, strict=True)]
         return [
             np.asarray(jax.make_array_from_single_device_arrays(shape, where, parts))
-            for shape, where, parts in zip(shapes, outs, self._run(placed), strict=True)
+            for shape, where, parts in zip(shapes, self.outs, self._run(placed), strict=True)
         ]
+
+    @property
+    def ins(self) -> list[jax.sharding.Sharding]:
+        """How the inputs lie on several devices."""
+        return [self._sharding(each) for each in self._loaded.get_parameter_shardings() or []]
+
+    @property
+    def outs(self) -> list[jax.sharding.Sharding]:
+        """How the outputs do."""
+        return [self._sharding(each) for each in self._loaded.get_output_shardings() or []]
 
     def _sharding(self, sharding: Any) -> jax.sharding.Sharding:
         return GSPMDSharding(self._devices, sharding)

@@ -1,7 +1,7 @@
 """HLO modules: their text and their sizes.
 
 The one place that uses jaxlib's private `_hlo`: no public function prints a module without the
-source files of the machine that built it, or counts its instructions.
+source files of the machine that built it, counts its instructions, or takes a text.
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ def optimized_module(compiled: jax.stages.Compiled) -> Any:
 def module_of(serialized: bytes) -> Any:
     """Gives the module that a serialized `HloModuleProto` holds."""
     return _hlo.HloModule.from_serialized_hlo_module_proto(serialized)
+
+
+def parse_hlo(text: str) -> Any:
+    """Gives the module that a text is; raises what jaxlib does for what is none.
+
+    XLA's parser looks at types and shapes only where it has to infer one.
+    """
+    return _hlo.hlo_module_from_text(text)
 
 
 def unoptimized_text(module: Any) -> str:
@@ -83,16 +91,12 @@ def canonical_text(text: str) -> str:
     options.print_metadata = False
     options.print_large_constants = True
     options.print_ids = False
-    module = _hlo.hlo_module_from_text(text)
-    body = with_sorted_backend_configs(module.to_string(options))
+    body = with_sorted_backend_configs(parse_hlo(text).to_string(options))
     return body.partition("\n")[2]  # the first line has the module's name
 
 
-def sizes(text: str) -> tuple[float, float]:
-    """Gives the number of instructions of an HLO text, and the bytes that it accesses.
-
-    Raises what jaxlib does for what does not parse.
-    """
-    module = _hlo.hlo_module_from_text(text)
-    cost = _jax.hlo_module_cost_analysis(jax.devices("cpu")[0].client, module)
-    return float(num_instructions(module)), max(0.0, float(cost.get("bytes accessed", 0.0)))
+def cost_of(module: Any) -> dict[str, float]:
+    """Gives what `Compiled.cost_analysis` does: the analysis needs no executable."""
+    client: Any = jax.devices()[0].client
+    analysis: dict[str, float] = _jax.hlo_module_cost_analysis(client, module)
+    return analysis

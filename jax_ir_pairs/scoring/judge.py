@@ -11,13 +11,12 @@ from typing import Any, BinaryIO
 
 import jax
 
-from jax_ir_pairs.extraction import hlo_module
 from jax_ir_pairs.extraction.failures import described
 from jax_ir_pairs.quality.roundings import tolerances
 from jax_ir_pairs.scoring import sandbox
 from jax_ir_pairs.scoring.draws import Input, among, flat_inputs
 from jax_ir_pairs.scoring.forked import Serve
-from jax_ir_pairs.scoring.languages import reader
+from jax_ir_pairs.scoring.languages import optimized_hlo, reader
 from jax_ir_pairs.scoring.module import Module, NotParsedError, NotRunnableError, NotValidError
 from jax_ir_pairs.scoring.program import Program, new_context
 from jax_ir_pairs.scoring.quality_of import quality
@@ -98,10 +97,7 @@ def judge(row: JudgedRow, request: Mapping[str, Any]) -> Score:
 
 def _read_only(text: str) -> str:
     """Parses a text of a target that is not here, and says that it is not run."""
-    try:
-        hlo_module.canonical_text(text)
-    except Exception as error:  # of XLA's parser
-        raise NotParsedError(f"It is no HLO: {described(error)}.") from None
+    optimized_hlo.hold_to_syntax(text)
     return "It parses; its target is not here to run it."
 
 

@@ -26,7 +26,7 @@ _PLAIN = "builtin.module(cse,symbol-dce)"
 
 _RESULT_INFO = re.compile(r'(?:, )?jax\.result_info = "(?:[^"\\]|\\.)*"')
 _EMPTY = re.compile(r" ?\{\}")
-_STRING_OR_SYMBOL = re.compile(r'"(?:[^"\\]|\\.)*"|@[\w.$-]+')
+_STRING_OR_SYMBOL = re.compile(r'custom_call @[\w.$-]+|"(?:[^"\\]|\\.)*"|@[\w.$-]+')
 
 
 class Program:

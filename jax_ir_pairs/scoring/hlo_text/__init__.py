@@ -1,0 +1,1 @@
+"""HLO text: read into instructions, rewritten, and written again. Imports no JAX."""
