@@ -1,0 +1,1 @@
+"""Grades what a model writes: reads it, runs it, and holds it against a row."""

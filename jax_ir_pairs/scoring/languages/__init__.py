@@ -1,0 +1,1 @@
+"""One file a language: reads an answer's text into a module that runs. In the child."""
