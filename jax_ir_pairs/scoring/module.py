@@ -1,28 +1,28 @@
-"""The one form that runs, which every language is read into, and why a text may not get there."""
+"""The one form that every answer takes before it is run: a StableHLO module. Imports no JAX."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 Aval = tuple[tuple[int, ...], str]
-"""Shape, and dtype as NumPy names it; of a key its words, `uint32`."""
+"""Shape, and dtype by NumPy's name; a key is the words of `uint32` that it consists of."""
 
 
 class NotParsedError(Exception):
-    """The text is not of the language; one clear sentence."""
+    """The text is not of its language; the message is one clear sentence."""
 
 
 class NotValidError(Exception):
-    """The text parses, but its types or shapes do not fit; one clear sentence."""
+    """The text is of its language, and its types, shapes or operations do not fit together."""
 
 
 class NotRunnableError(Exception):
-    """The text may be valid, but has what cannot be made from it alone; one clear sentence."""
+    """The text is valid, and there is nothing here to run it with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A StableHLO module, as text or bytecode, with flat inputs and outputs."""
+    """An answer as StableHLO, its inputs and outputs flat."""
 
     stablehlo: str | bytes
     inputs: tuple[Aval, ...]
