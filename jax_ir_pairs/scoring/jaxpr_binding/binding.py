@@ -13,6 +13,7 @@ from jax import lax
 from jax_ir_pairs.extraction.registry import primitives_by_name
 from jax_ir_pairs.scoring.jaxpr_binding import values
 from jax_ir_pairs.scoring.jaxpr_binding.known import Known, type_of
+from jax_ir_pairs.scoring.jaxpr_binding.rules import RULES
 from jax_ir_pairs.scoring.jaxpr_text import Atom, Binder, Equation, Jaxpr, Literal, Value
 from jax_ir_pairs.scoring.module import NotRunnableError, NotValidError
 
@@ -75,26 +76,26 @@ class Binding:
                 raise NotValidError(f"{where}: {_sentence(error)}") from error
         return [self._result(atom, values_of) for atom in jaxpr.results]
 
-    def bound(self, equation: Equation, operands: Sequence[Any]) -> list[Any]:
-        """Gives the results of one equation."""
-        from jax_ir_pairs.scoring.jaxpr_binding.rules import RULES
-
+    def bound(self, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
+        """Gives the results of one equation: what its rule says, or what the row has there."""
         try:
-            if (rule := RULES.get(equation.primitive)) is not None:
-                return list(rule(self, equation, operands))
-            primitive = primitives_by_name_once().get(equation.primitive)
-            if primitive is None:
-                primitive = self.known.primitive(equation.primitive)
-            if primitive is None:
-                raise NotRunnableError(f"{equation.primitive} is no primitive of this JAX")
-            params = self._params(equation)
-        except NotRunnableError:
+            if any("@" in binder.type for binder in equation.binders):
+                raise NotRunnableError("what shards its result is not in the text")
+            return RULES.get(equation.primitive, Binding.bind)(self, equation, operands)
+        except NotRunnableError as error:
+            if str(error).startswith("line ") or not self.known.readable:
+                raise
             found = self.known.equation(equation, operands)
             if found is None:
                 raise
-            primitive, params = found
-        results = primitive.bind(*operands, **params)
-        return list(results) if primitive.multiple_results else [results]
+            return _results(*found, operands)
+
+    def bind(self, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
+        """Gives what the primitive of an equation gives, with the parameters that it prints."""
+        name = equation.primitive
+        if (primitive := _primitives().get(name) or self.known.primitive(name)) is None:
+            raise NotRunnableError(f"{name} is no primitive of this JAX")
+        return _results(primitive, self._params(equation), operands)
 
     def param(self, equation: Equation, key: str, value: Value) -> Any:
         """Gives the value of a parameter, from its text or from the row."""
@@ -109,14 +110,15 @@ class Binding:
                 return tuple(map(self.closed, value.jaxprs))
             raise NotRunnableError(f"{key} cannot be made from its text")
         except NotRunnableError:
-            try:
-                return self.known.value(equation.primitive, key, value)
-            except KeyError:
-                pass
-            raise
+            found = self.known.values(equation.primitive, key, value)
+            if not found:
+                raise
+            return found[0]
 
     def closed(self, jaxpr: Jaxpr) -> Any:
         """Gives a nested jaxpr as JAX has it."""
+        if any("Ref" in binder.type for binder in jaxpr.inputs):
+            raise NotRunnableError("has a jaxpr of references, as a kernel is")
         avals = [self.aval(binder.type) for binder in jaxpr.inputs]
         return jax.make_jaxpr(lambda *arguments: self.run(jaxpr, arguments))(*avals)
 
@@ -153,7 +155,7 @@ class Binding:
 
     def _constant(self, binder: Binder) -> Any:
         if self._constants is None:
-            self._constants = list(self.known.all_constants())
+            self._constants = list(self.known.constants())
         for place, (type_, value) in enumerate(self._constants):
             if type_ == binder.type:
                 del self._constants[place]
@@ -161,10 +163,12 @@ class Binding:
         raise NotRunnableError(f"the value of {binder.name}:{binder.type} is not in the text")
 
 
-@cache
-def primitives_by_name_once() -> dict[str, Any]:
-    """Gives [`primitives_by_name`][], found once."""
-    return primitives_by_name()
+def _results(primitive: Any, params: Mapping[str, Any], operands: Sequence[Any]) -> Sequence[Any]:
+    results = primitive.bind(*operands, **params)
+    return results if primitive.multiple_results else [results]
+
+
+_primitives = cache(primitives_by_name)
 
 
 @cache

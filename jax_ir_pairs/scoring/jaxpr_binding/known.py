@@ -6,15 +6,14 @@ An answer that says of a parameter what the row's text says of it means what the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import jax
-from jax.extend.core import jaxprs_in_params
 
 from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.scoring.jaxpr_text import Equation, Jaxpr, Value, parse
 from jax_ir_pairs.scoring.jaxpr_text.names import params_key, value_key
-from jax_ir_pairs.scoring.module import NotRunnableError
 
 
 def type_of(value: Any) -> str:
@@ -29,59 +28,56 @@ class Known:
     def __init__(self, row: Mapping[str, Any]) -> None:
         self._row = row
         self._digests: dict[int, str] = {}
-        self._read = False
-        self.constants: list[tuple[str, Any]] = []
-        """The arrays that it captures, with their types, in the order of the text."""
-        self._values: dict[tuple[str, str, str], Any] = {}
+        self._constants: list[tuple[str, Any]] = []
+        self._values: dict[tuple[str, str, str], list[Any]] = {}
         self._equations: dict[tuple[str, str, tuple[str, ...]], tuple[Any, dict[str, Any]]] = {}
         self._avals: dict[str, Any] = {}
         self._primitives: dict[str, Any] = {}
 
-    def value(self, primitive: str, key: str, value: Value) -> Any:
-        """Gives what the row has for a parameter. **Raises:** [`NotRunnableError`][]."""
-        self._ensure()
-        return self._values[primitive, key, value_key(value, self._digests)]
+    def values(self, primitive: str, key: str, value: Value) -> list[Any]:
+        """Gives what the row has for a parameter that prints so; nothing where it has none."""
+        what = (primitive, key, value_key(value, self._digests))
+        return self._values.get(what, []) if self.readable else []
 
-    def equation(self, equation: Equation, operands: Sequence[Any]) -> tuple[Any, dict[str, Any]] | None:
+    def equation(
+        self, equation: Equation, operands: Sequence[Any]
+    ) -> tuple[Any, dict[str, Any]] | None:
         """Gives primitive and parameters of the row's equation that prints the same."""
-        self._ensure()
         types = tuple(map(type_of, operands))
-        return self._equations.get((equation.primitive, params_key(equation, self._digests), types))
+        key = (equation.primitive, params_key(equation, self._digests), types)
+        return self._equations.get(key) if self.readable else None
 
     def aval(self, text: str) -> Any:
         """Gives an aval of the row by its printed type, and none where it has none of it."""
-        self._ensure()
-        return self._avals.get(text)
+        return self._avals.get(text) if self.readable else None
 
     def primitive(self, name: str) -> Any:
         """Gives a primitive of the row by its name, and none where it has none of it."""
-        self._ensure()
-        return self._primitives.get(name)
+        return self._primitives.get(name) if self.readable else None
 
-    def all_constants(self) -> list[tuple[str, Any]]:
-        """Gives the captured arrays with their types, in the order of the text."""
-        self._ensure()
-        return self.constants
+    def constants(self) -> list[tuple[str, Any]]:
+        """Gives the arrays that it captures, with their types, in the order of the text."""
+        return list(self._constants) if self.readable else []
 
-    def _ensure(self) -> None:
-        if self._read:
-            return
-        self._read = True
+    @cached_property
+    def readable(self) -> bool:
+        """Whether the row traces to its text here, as it does in the versions that made it."""
         x64 = jax.config.jax_enable_x64
         try:
             jax.config.update("jax_enable_x64", False)
-            arguments = abstract_arguments_after(self._row)
-            traced = arguments
+            function = load(self._row["python"], self._row["entry_point"])
+            traced = function.trace(*abstract_arguments(self._row["inputs"]))
             self._walk(parse(self._row["jaxpr"]), traced.jaxpr)
-        except Exception as error:
-            raise NotRunnableError(f"the row does not trace again: {error}") from error
+        except Exception:  # whatever a program raises
+            return False
         finally:
             jax.config.update("jax_enable_x64", x64)
+        return True
 
     def _walk(self, syntax: Jaxpr, jaxpr: Any) -> None:
         closed, inner = jaxpr, getattr(jaxpr, "jaxpr", jaxpr)
         for binder, value in zip(syntax.constants, getattr(closed, "consts", ()), strict=False):
-            self.constants.append((binder.type, value))
+            self._constants.append((binder.type, value))
         for binder, variable in zip(syntax.inputs, inner.invars, strict=True):
             self._avals.setdefault(binder.type, variable.aval)
         for written, eqn in zip(syntax.equations, inner.eqns, strict=True):
@@ -94,10 +90,9 @@ class Known:
             for name, value in written.params:
                 if name in eqn.params:
                     what = (written.primitive, name, value_key(value, self._digests))
-                    self._values.setdefault(what, eqn.params[name])
-            nested = list(_jaxprs_printed(written, eqn))
-            for inner_syntax, inner_jaxpr in nested:
-                self._walk(inner_syntax, inner_jaxpr)
+                    self._values.setdefault(what, []).append(eqn.params[name])
+            for nested in _jaxprs_printed(written, eqn):
+                self._walk(*nested)
 
 
 def _jaxprs_printed(written: Equation, eqn: Any) -> Iterator[tuple[Jaxpr, Any]]:
@@ -113,9 +108,3 @@ def _jaxprs(value: Any) -> Iterator[Any]:
     elif isinstance(value, tuple):
         for each in value:
             yield from _jaxprs(each)
-
-
-def abstract_arguments_after(row: Mapping[str, Any]) -> Any:
-    """Gives the row's program, traced; its source may turn 64 bits on before arguments are made."""
-    function = load(row["python"], row["entry_point"])
-    return function.trace(*abstract_arguments(row["inputs"]))

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from jax_ir_pairs.scoring.jaxpr_text import Equation, Jaxpr
+from jax_ir_pairs.scoring.jaxpr_text import Atom, Binder, Equation, Jaxpr
 from jax_ir_pairs.scoring.module import NotRunnableError, NotValidError
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ def _device_put(binding: Binding, equation: Equation, operands: Sequence[Any]) -
     return operands
 
 
+def _of_the_row(binding: Binding, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
+    raise NotRunnableError("what it does is not in the text")
+
+
 def _nothing(binding: Binding, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
     return ()
 
@@ -75,61 +79,72 @@ def _scan(binding: Binding, equation: Equation, operands: Sequence[Any]) -> Sequ
     if equation.param("num_consts") is not None:
         consts, carried = _int(equation, "num_consts"), _int(equation, "num_carry")
     else:
-        consts, carried = leaves(_text(equation, "ft_in"))[:2]
+        consts, carried, rows = leaves(_text(equation, "ft_in"))[:3]
+        if consts + carried + rows != len(operands):
+            raise NotValidError(f"{len(operands)} operands are not those of ft_in")
     fixed, init = operands[:consts], operands[consts : consts + carried]
 
     def step(carry: Any, x: Any) -> tuple[Any, Any]:
         results = binding.run(body, [*fixed, *carry, *x])
         return tuple(results[:carried]), tuple(results[carried:])
 
-    last, rows = lax.scan(
+    last, stacked = lax.scan(
         step,
         tuple(init),
         tuple(operands[consts + carried :]),
         length=_int(equation, "length"),
         reverse=_flag(equation, "reverse"),
     )
-    return (*last, *rows)
+    return (*last, *stacked)
+
+
+_ABSENT = re.compile(r"RightsOnly\(Left\(None\)\)|LeftsOnly\(Right\(None\)\)")
+_TREE = "tree=PyTreeDef("
+_TOKEN = re.compile(r"tree=PyTreeDef\(|[(\[{]|[)\]}]|\w+|\*|,")
 
 
 def leaves(text: str) -> list[int]:
-    """Gives how many leaves each element has of a tuple that prints as `((), (None,), (None,))`.
+    """Gives how many leaves each part has of a tree that is printed without its leaves.
 
-    Or, where the elements are trees of several levels, as `Pytree(vals=[None], tree=PyTreeDef(…))`.
+    As a tuple, `((), (None,), (None, None))`, whose parts may be printed the other way: with the
+    shape after the leaves, `Pytree(vals=[None], tree=PyTreeDef((([], []), ([], [*]), ())))`.
     """
     if text.startswith("Pytree("):
-        text, mark = text.partition("tree=PyTreeDef(")[2], "*"
+        mark, text = "*", text.partition(_TREE)[2]
     else:
-        mark = "None"
-    counts = []
-    depth = start = 0
-    hidden = 0
-    for match in re.finditer(r"tree=PyTreeDef\(|[(\[{]|[)\]}]|None|\*|,", text):
+        mark, text = "None", _ABSENT.sub("", text)
+    counts = [0]
+    depth, hidden = 0, -1  # how deep the shape of a part begins, which is passed over
+    for match in _TOKEN.finditer(text):
         token = match[0]
-        if token.startswith("tree="):
-            hidden = hidden or depth + 1
+        if token[-1] in "([{":
+            if token == _TREE and hidden < 0:
+                hidden = depth
             depth += 1
-        elif token in "([{":
-            depth += 1
-            if depth == 1:
-                counts.append(0)
         elif token in ")]}":
-            if depth == hidden:
-                hidden = 0
             depth -= 1
-            if depth == 0:
+            if depth <= 0:
                 break
+            if depth == hidden:
+                hidden = -1
         elif token == "," and depth == 1:
             counts.append(0)
-        elif token == mark and not hidden and counts:
+        elif token == mark and hidden < 0:
             counts[-1] += 1
     return counts
+
+
+def _binders(jaxpr: Jaxpr, atoms: Sequence[Atom]) -> list[Binder]:
+    return [b for eqn in jaxpr.equations for b in eqn.binders if b.name in atoms]
 
 
 def _while(binding: Binding, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
     condition, body = _jaxpr(equation, "cond_jaxpr"), _jaxpr(equation, "body_jaxpr")
     ours, theirs = _int(equation, "cond_nconsts"), _int(equation, "body_nconsts")
     of_condition, of_body = operands[:ours], operands[ours : ours + theirs]
+    if any(binder.type != "bool[]" for binder in _binders(condition, condition.results)):
+        # Of a vectorized loop, which `jax.lax` makes and does not take.
+        return binding.bind(equation, operands)
     results: Sequence[Any] = lax.while_loop(
         lambda carry: binding.run(condition, [*of_condition, *carry])[0],
         lambda carry: tuple(binding.run(body, [*of_body, *carry])),
@@ -242,11 +257,13 @@ RULES = MappingProxyType[str, Rule](
         "debug_callback": _nothing,
         "debug_print": _nothing,
         "device_put": _device_put,
+        "ffi_call": _of_the_row,
         "get": _get,
         "jit": _call("jaxpr"),
         "name": _identity,
         "pjit": _call("jaxpr"),
         "remat2": _call("jaxpr"),
+        "reshard": _of_the_row,
         "scan": _scan,
         "shard_map": _shard_map,
         "swap": _swap,
