@@ -12,7 +12,7 @@ from jax import lax
 
 from jax_ir_pairs.extraction.registry import primitives_by_name
 from jax_ir_pairs.scoring.jaxpr_binding import values
-from jax_ir_pairs.scoring.jaxpr_binding.known import Known, type_of
+from jax_ir_pairs.scoring.jaxpr_binding.known import HIDDEN, Known, type_of
 from jax_ir_pairs.scoring.jaxpr_binding.rules import RULES
 from jax_ir_pairs.scoring.jaxpr_text import Atom, Binder, Equation, Jaxpr, Literal, Value
 from jax_ir_pairs.scoring.module import NotRunnableError, NotValidError
@@ -34,7 +34,6 @@ class Binding:
     def __init__(self, known: Known) -> None:
         self.known = known
         self._left = MOST_EQUATIONS
-        self._constants: list[tuple[str, Any]] | None = None
 
     def run(self, jaxpr: Jaxpr, arguments: Sequence[Any]) -> list[Any]:
         """Gives the results of a jaxpr.
@@ -45,7 +44,7 @@ class Binding:
         if len(jaxpr.inputs) != len(arguments):
             raise NotValidError(f"a jaxpr of {len(jaxpr.inputs)} inputs is given {len(arguments)}")
         for binder in jaxpr.constants:
-            values_of[binder.name] = self._constant(binder)
+            values_of[binder.name] = self._array(binder)
         for binder, argument in zip(jaxpr.inputs, arguments, strict=True):
             values_of[binder.name] = _typed(binder, argument)
         unread = [b for eqn in jaxpr.equations for b in eqn.binders if b.name == "_"]
@@ -83,7 +82,7 @@ class Binding:
                 raise NotRunnableError("what shards its result is not in the text")
             return RULES.get(equation.primitive, Binding.bind)(self, equation, operands)
         except NotRunnableError as error:
-            if str(error).startswith("line ") or not self.known.readable:
+            if str(error).startswith("line "):  # of an equation within
                 raise
             found = self.known.equation(equation, operands)
             if found is None:
@@ -110,7 +109,7 @@ class Binding:
                 return tuple(map(self.closed, value.jaxprs))
             raise NotRunnableError(f"{key} cannot be made from its text")
         except NotRunnableError:
-            found = self.known.values(equation.primitive, key, value)
+            found = self.known.value(equation.primitive, key, value)
             if not found:
                 raise
             return found[0]
@@ -141,9 +140,7 @@ class Binding:
 
     def _read(self, atom: Atom, values_of: Mapping[str, Any]) -> Any:
         if isinstance(atom, Literal):
-            if atom.text == "[...]":
-                return self._constant(Binder("[...]", atom.type))
-            return values.number(atom)
+            return self._array(atom) if atom.text == HIDDEN else values.number(atom)
         if (value := values_of[atom]) is DROPPED:
             raise NotRunnableError("reads _, which several variables are called")
         return value
@@ -153,14 +150,11 @@ class Binding:
             return DROPPED
         return self._read(atom, values_of)
 
-    def _constant(self, binder: Binder) -> Any:
-        if self._constants is None:
-            self._constants = list(self.known.constants())
-        for place, (type_, value) in enumerate(self._constants):
-            if type_ == binder.type:
-                del self._constants[place]
-                return value
-        raise NotRunnableError(f"the value of {binder.name}:{binder.type} is not in the text")
+    def _array(self, hidden: Binder | Literal) -> Any:
+        if (value := self.known.array(hidden)) is None:
+            name = hidden.name if isinstance(hidden, Binder) else hidden.text
+            raise NotRunnableError(f"the value of {name}:{hidden.type} is not in the text")
+        return value
 
 
 def _results(primitive: Any, params: Mapping[str, Any], operands: Sequence[Any]) -> Sequence[Any]:

@@ -260,6 +260,7 @@ RULES = MappingProxyType[str, Rule](
         "ffi_call": _of_the_row,
         "get": _get,
         "jit": _call("jaxpr"),
+        "layout_constraint": _identity,
         "name": _identity,
         "pjit": _call("jaxpr"),
         "remat2": _call("jaxpr"),
@@ -268,6 +269,7 @@ RULES = MappingProxyType[str, Rule](
         "shard_map": _shard_map,
         "swap": _swap,
         "while": _while,
+        "xla_metadata_value": _identity,
     }
 )
 """What a primitive does here, by the name that it prints."""

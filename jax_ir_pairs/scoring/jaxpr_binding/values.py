@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 from jax import lax
 
+from jax_ir_pairs.extraction.registry import primitives_by_name
 from jax_ir_pairs.scoring.jaxpr_text import Literal
 from jax_ir_pairs.scoring.module import NotRunnableError
 
@@ -68,6 +69,7 @@ _OF_PARAMETER: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "fft_type": _member(lax.FftType),
         "impl": lambda tag: jax.random.key(0, impl=_KEYS[tag]).dtype._impl,
         "precision": _member(lax.Precision, lax.DotAlgorithmPreset),
+        "select_prim": lambda name: primitives_by_name()[name],
         "rounding_method": _member(lax.RoundingMethod),
     }
 )
@@ -100,7 +102,7 @@ def aval_of(text: str) -> jax.ShapeDtypeStruct | None:
 def number(literal: Literal) -> np.ndarray[Any, Any]:
     """Gives the value of a literal. **Raises:** [`NotRunnableError`][] for one that is not shown."""
     aval = aval_of(literal.type)
-    if aval is None or literal.text == "[...]":
+    if aval is None:
         raise NotRunnableError(f"the value of {literal.text}:{literal.type} is not in the text")
     value = {"True": True, "False": False}.get(literal.text)
     if value is None:

@@ -11,6 +11,7 @@ from jax_ir_pairs.scoring.jaxpr_text.syntax import (
     Literal,
     Reference,
     Value,
+    in_order,
 )
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Reference",
     "Value",
     "fingerprint",
+    "in_order",
     "parse",
     "printed",
     "same_up_to_names",

@@ -85,3 +85,20 @@ class Equation:
     def param(self, name: str) -> Value | None:
         """Gives the value of a parameter, and none where it is not printed."""
         return next((value for key, value in self.params if key == name), None)
+
+
+def in_order(root: Jaxpr) -> Iterator[Jaxpr | Equation]:
+    """Gives a jaxpr and all that it holds, each once, as the text of it has them."""
+    seen = {id(root)}
+    stack: list[Iterator[Jaxpr | Equation]] = [iter((root, *root.equations))]
+    while stack:
+        following = next(stack[-1], None)
+        if following is None:
+            stack.pop()
+            continue
+        yield following
+        if isinstance(following, Equation):
+            for jaxpr in reversed([j for _, value in following.params for j in value.jaxprs]):
+                if id(jaxpr) not in seen:
+                    seen.add(id(jaxpr))
+                    stack.append(iter((jaxpr, *jaxpr.equations)))
