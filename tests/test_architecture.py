@@ -48,6 +48,7 @@ WITH_JAX = {
     *(f"quality/{name}.py" for name in ("check", "formats", "inputs", "interpreter")),
     *(f"quality/{name}.py" for name in ("interpreter_cost", "oracles", "outlining", "roundings")),
     *(f"scoring/{name}.py" for name in ("draws", "judge", "program", "tracer")),
+    *(f"scoring/jaxpr_binding/{name}.py" for name in ("binding", "known", "rules", "values")),
     *(f"scoring/languages/{name}.py" for name in ("converted", "hlo", "jaxpr", "partitioned")),
     *(f"scoring/languages/{name}.py" for name in ("python", "stablehlo")),
 }

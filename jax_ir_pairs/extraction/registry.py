@@ -81,9 +81,14 @@ def primitives() -> list[str]:
             importlib.import_module(module)
         except ModuleNotFoundError:  # of another version of JAX
             continue
+    return sorted(primitives_by_name())
+
+
+def primitives_by_name() -> dict[str, Any]:
+    """Gives the primitives with a lowering that the modules imported so far have registered."""
     lowerings: Any = mlir._lowerings
     on_cpu: Any = mlir._platform_specific_lowerings["cpu"]
-    return sorted({primitive.name for primitive in (*lowerings, *on_cpu)})
+    return {primitive.name: primitive for primitive in (*on_cpu, *lowerings)}
 
 
 def stablehlo_ops() -> list[str]:

@@ -1,13 +1,60 @@
-"""An answer as a jaxpr (stand-in)."""
+"""An answer as a printed jaxpr: parsed, run on tracers, and lowered. In the child.
+
+No public function of JAX reads a jaxpr, so its primitives are bound again, with parameters made from
+their text. What no text can tell, as a mesh or the value of a captured array, is taken from the row
+where the text agrees with the row's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jax_ir_pairs.scoring.module import Module, NotRunnableError
+import jax
+
+from jax_ir_pairs.quality.inputs import physical
+from jax_ir_pairs.scoring.jaxpr_binding.binding import DROPPED, Binding
+from jax_ir_pairs.scoring.jaxpr_binding.known import Known
+from jax_ir_pairs.scoring.jaxpr_text import parse
+from jax_ir_pairs.scoring.module import Aval, Module, NotRunnableError, NotValidError
+
+_WIDE = re.compile(r"\b(?:[fiu]64|c128)\[")
+_PARTITIONS = re.compile(r"mhlo\.num_partitions = (\d+)")
 
 
 def read(text: str, row: Mapping[str, Any]) -> Module:
-    """Gives nothing yet."""
-    raise NotRunnableError("Jaxprs are not read yet.")
+    """Gives what a printed jaxpr computes; inputs without effect are among its inputs too.
+
+    **Raises:** [`NotParsedError`][], [`NotValidError`][] where a type is not what the primitive
+    gives, and [`NotRunnableError`][] where the text does not say enough to run it.
+    """
+    jaxpr = parse(text)
+    jax.config.update("jax_enable_x64", _WIDE.search(text) is not None)
+    binding = Binding(Known(row, jaxpr))
+    avals = [binding.aval(binder.type) for binder in jaxpr.inputs]
+
+    def function(*arguments: Any) -> list[Any]:
+        results = binding.run(jaxpr, arguments)
+        if any(result is DROPPED for result in results):
+            raise NotRunnableError("gives _, which several variables are called")
+        return results
+
+    traced = jax.jit(function, keep_unused=True).trace(*avals)
+    try:
+        stablehlo = traced.lower().as_text()
+    except NotImplementedError as error:
+        raise NotRunnableError(f"it does not lower: {error}") from None
+    except Exception as error:
+        raise NotValidError(f"it does not lower: {error}") from error
+    partitions = _PARTITIONS.search(stablehlo)
+    return Module(
+        stablehlo,
+        _avals(traced.jaxpr.in_avals),
+        _avals(traced.jaxpr.out_avals),
+        int(partitions[1]) if partitions else 1,
+    )
+
+
+def _avals(avals: Sequence[Any]) -> tuple[Aval, ...]:
+    return tuple((shape, dtype.name) for shape, dtype in map(physical, avals))
