@@ -81,6 +81,7 @@ def interpret(
         module = ir.Module.parse(stablehlo_text)
         alone = cost(module, limit, lacking=run_alone is not None).alone
         _drop_identities(module)
+        _copy_what_is_scattered_into(module)
         PassManager.parse(_PIPELINE).run(module.operation)
         if not alone:
             return _evaluate(module, inputs)
@@ -169,6 +170,26 @@ def _drop_identities(module: ir.Module) -> None:
         if is_identity(op):
             op.results[0].replace_all_uses_with(op.operands[0])
         op.erase()
+
+
+def _copy_what_is_scattered_into(module: ir.Module) -> None:
+    """Gives each scatter operands of its own: with JAX 0.10.2 it overwrites those that it has.
+
+    What else reads them then sees the updates.
+    """
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "stablehlo.scatter":
+            found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    for op in found:
+        with ir.InsertionPoint(op), op.location:
+            for place in range(len(op.results)):
+                value = op.operands[place]
+                op.operands[place] = stablehlo.ReshapeOp(value.type, value).result
 
 
 def _with_plain_results(main: ir.Operation) -> list[np.dtype[Any]]:
