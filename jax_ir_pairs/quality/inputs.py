@@ -19,6 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _SHORT_NAMES = {long.removesuffix("_"): short for short, long in LONG_NAMES.items()}
 _LANE = 2**16 - 1
+_LARGEST_INDEX = 3
 _KEYS = {
     "key<fry>": ("threefry2x32", 2),
     "key<rbg>": ("rbg", 4),
@@ -31,12 +32,13 @@ def ordinary_inputs(avals: Sequence[Any], seed: int, draw: int = 0) -> list[Arra
     """Gives a value for each of `avals`, in the ranges that synthesis promises finite results for.
 
     Floating numbers are nearly normal, of variance 1 and within ±2√3: sums of four uniform lanes
-    of 16 bits. Integers and booleans are uniform in [`input_bounds`][]. All of it is integer
-    arithmetic and one product, on the raw words of PCG64, whose stream NumPy does not change; so
-    no mathematical library decides a bit. Another `draw` of the same seed gives other values.
+    of 16 bits. Integers are uniform in 0 to 3, as of an index or a label that is in range, and of
+    odd draws in all of [`input_bounds`][]. All of it is integer arithmetic and one product, on the
+    raw words of PCG64, whose stream NumPy does not change; so no mathematical library decides a
+    bit. Another `draw` of the same seed gives other values.
     """
     bits = np.random.PCG64([seed, draw])
-    return [_ordinary(aval, bits) for aval in avals]
+    return [_ordinary(aval, bits, in_range=draw % 2 == 0) for aval in avals]
 
 
 def is_key(dtype: Any) -> bool:
@@ -65,7 +67,7 @@ def physical(aval: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return tuple(aval.shape), np.dtype(aval.dtype)
 
 
-def _ordinary(aval: Any, bits: np.random.PCG64) -> Array:
+def _ordinary(aval: Any, bits: np.random.PCG64, *, in_range: bool) -> Array:
     shape, dtype = physical(aval)
     if is_key(aval.dtype):
         return _integers(bits, shape, 0, 2**32 - 1).astype(dtype)
@@ -75,7 +77,10 @@ def _ordinary(aval: Any, bits: np.random.PCG64) -> Array:
         value = _normal(bits, shape)
         # The one format that has no sign.
         return (np.abs(value) if dtype.name == "float8_e8m0fnu" else value).astype(dtype)
-    return _integers(bits, shape, *integer_range(dtype)).astype(dtype)
+    low, high = integer_range(dtype)
+    if in_range:
+        low, high = max(low, 0), min(high, _LARGEST_INDEX)
+    return _integers(bits, shape, low, high).astype(dtype)
 
 
 def integer_range(dtype: np.dtype[Any]) -> tuple[int, int]:

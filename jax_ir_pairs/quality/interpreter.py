@@ -26,6 +26,8 @@ BASE_LIMIT, LIMIT_PER_OP = 200_000.0, 1_500.0
 program, and more for each of its operations. A unit takes some 0.35 µs, and XLA some 0.5 ms for an
 operation (the CPU, 100 programs), so this is about where interpreting takes longer than that."""
 
+_OF_PLACEMENT = ("arg_attrs", "res_attrs", "sdy.sharding")
+"""Attributes that say where values lie, or are of no other use; a sharding names a mesh."""
 _PIPELINE = "builtin.module(func.func(chlo-legalize-to-stablehlo))"
 
 # What each element type is called by NumPy and, where jaxlib has no buffer of it, in what wider
@@ -158,9 +160,13 @@ def _register_passes() -> None:
 
 
 def _drop_identities(module: ir.Module) -> None:
+    """Takes out what says where or how a value lies: ops that give it as it is, and shardings."""
     found: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
+        for name in _OF_PLACEMENT:
+            if name in op.attributes:
+                del op.attributes[name]
         if is_identity(op) or op.name == "sdy.mesh":
             found.append(op)
         return ir.WalkResult.ADVANCE
@@ -223,8 +229,6 @@ def _with_plain_results(main: ir.Operation) -> list[np.dtype[Any]]:
             inputs = [argument.type for argument in block.arguments]
             signature = ir.FunctionType.get(inputs, [value.type for value in values])
             main.attributes["function_type"] = ir.TypeAttr.get(signature)
-            if "res_attrs" in main.attributes:
-                del main.attributes["res_attrs"]
     return dtypes
 
 
