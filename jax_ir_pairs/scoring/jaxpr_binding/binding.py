@@ -14,7 +14,15 @@ from jax_ir_pairs.extraction.registry import primitives_by_name
 from jax_ir_pairs.scoring.jaxpr_binding import values
 from jax_ir_pairs.scoring.jaxpr_binding.known import HIDDEN, Known, type_of
 from jax_ir_pairs.scoring.jaxpr_binding.rules import RULES
-from jax_ir_pairs.scoring.jaxpr_text import Atom, Binder, Equation, Jaxpr, Literal, Value
+from jax_ir_pairs.scoring.jaxpr_text import (
+    Atom,
+    Binder,
+    Equation,
+    Jaxpr,
+    Literal,
+    Value,
+    all_binders,
+)
 from jax_ir_pairs.scoring.module import NotRunnableError, NotValidError
 
 MOST_EQUATIONS = 100_000
@@ -31,8 +39,10 @@ DROPPED = _Dropped()
 class Binding:
     """One text's run on tracers; what the text lacks is looked up in the row."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, jaxpr: Jaxpr, known: Known) -> None:
         self.known = known
+        # With explicit axes, as of `f32[8@x]`; equations do not print what they shard.
+        self._sharded = any("@" in binder.type for binder in all_binders(jaxpr))
         self._left = MOST_EQUATIONS
 
     def run(self, jaxpr: Jaxpr, arguments: Sequence[Any]) -> list[Any]:
@@ -78,8 +88,8 @@ class Binding:
     def bound(self, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
         """Gives the results of one equation: what its rule says, or what the row has there."""
         try:
-            if any("@" in binder.type for binder in equation.binders):
-                raise NotRunnableError("what shards its result is not in the text")
+            if self._sharded and any("@" in type_of(operand) for operand in operands):
+                raise NotRunnableError("how its result is sharded is not in the text")
             return RULES.get(equation.primitive, Binding.bind)(self, equation, operands)
         except NotRunnableError as error:
             if str(error).startswith("line "):  # of an equation within

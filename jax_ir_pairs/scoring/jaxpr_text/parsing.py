@@ -28,7 +28,7 @@ LONGEST = 4_000_000
 DEEPEST = 100
 """Jaxprs within each other over which a text is refused."""
 
-_NUMBER = r"[-+]?(?:nan|inf|\d[\d.]*(?:e[-+]?\d+)?)"
+_NUMBER = r"[-+]?(?:nan|inf|\d[\d.]{0,40}(?:e[-+]?\d{1,5})?)"
 _TYPE = r"(?:\w+|<[^<>\n]*>|\[[^\[\]\n]*\]|\{[^{}\n]*\}|\([^()\n]*\))+"
 _BINDER = re.compile(rf"\s*([A-Za-z_*]\w*)\s*:({_TYPE})")
 _LITERAL = re.compile(
@@ -36,6 +36,7 @@ _LITERAL = re.compile(
 )
 _NAME = re.compile(r"\s*([A-Za-z_]\w*)")
 _PRIMITIVE = re.compile(r"\s*([A-Za-z_][\w\-.<>]*)")
+_EQUALS = re.compile(r"\s*=")
 _KEY = re.compile(r"\s*([A-Za-z_]\w*)=(?!=)")
 _NEXT_KEY = re.compile(r"\s+[A-Za-z_]\w*=(?!=)|\s*\]")
 _SPACE = re.compile(r"\s+")
@@ -79,6 +80,7 @@ class _Parser:
         self.at = 0
         self._line, self._counted = 1, 0
         self._defined = set(_DEFINED.findall(text))
+        self._begins = True  # whether an equation may begin here that binds nothing
         self._unclosed = 0  # up to where no quote closes
 
     def line(self) -> int:
@@ -95,8 +97,7 @@ class _Parser:
         return match
 
     def expect(self, mark: str) -> None:
-        if (space := _SPACE.match(self.text, self.at)) is not None:
-            self.at = space.end()
+        self.take(_SPACE)
         if not self.text.startswith(mark, self.at):
             self.fail(f"expected {mark!r}")
         self.at += len(mark)
@@ -133,10 +134,13 @@ class _Parser:
         self.expect("let")
         equations = []
         while True:
+            start = self.at
             while self.take(_SEPARATOR) is not None:
                 pass
             if _END.match(self.text, self.at):
                 break
+            self.take(_SPACE)
+            self._begins = not equations or not {"\n", ";"}.isdisjoint(self.text[start : self.at])
             equation = self.equation(depth, bound, definitions, references)
             bound.update(binder.name for binder in equation.binders)
             equations.append(equation)
@@ -160,12 +164,15 @@ class _Parser:
             if name != "_" and (name in bound or name in names):
                 self.fail(f"{name} is bound twice")
             names.add(name)
-            found.append(Binder(name, match[2]))
+            found.append(Binder(name, match[2].replace(" ", "")))
         return tuple(found)
 
     def atom(self, bound: set[str]) -> Atom | None:
-        if (match := self.take(_LITERAL)) is not None:
-            return Literal(match[1], match[2])
+        match = _LITERAL.match(self.text, self.at)
+        # A variable may be called `nan` too; it is bound where `=` follows.
+        if match is not None and not _EQUALS.match(self.text, match.end()):
+            self.at = match.end()
+            return Literal(match[1], match[2].replace(" ", ""))
         match = _NAME.match(self.text, self.at)
         if match is None or match[1] not in bound or self.text.startswith(":", match.end()):
             return None
@@ -179,18 +186,18 @@ class _Parser:
         definitions: dict[str, Jaxpr],
         references: list[Reference],
     ) -> Equation:
-        if (space := _SPACE.match(self.text, self.at)) is not None:
-            self.at = space.end()
         line = self.line()
         binders = self.binders(bound)
         if binders:
-            if (space := _SPACE.match(self.text, self.at)) is not None:
-                self.at = space.end()
+            self.take(_SPACE)
             if not self.text.startswith("=", self.at):
                 return self.read_or_swap(binders, bound, line)
             self.at += 1
         elif (index := _INDEX.match(self.text, self.at)) is not None and index[1] in bound:
             return self.write(bound, line)
+        elif not self._begins:
+            name = _NAME.match(self.text, self.at)
+            self.fail("expected an equation" if name is None else f"no variable is called {name[1]}")
         match = self.take(_PRIMITIVE)
         if match is None or (not binders and match[1] in bound):
             self.fail("expected an equation or 'in ('")
@@ -305,8 +312,7 @@ class _Parser:
 
     def write(self, bound: set[str], line: int) -> Equation:
         target = self.indexed(bound)
-        if (space := _SPACE.match(self.text, self.at)) is not None:
-            self.at = space.end()
+        self.take(_SPACE)
         adds = self.text.startswith("+=", self.at)
         self.expect("+=" if adds else "<-")
         return self.written("addupdate" if adds else "swap", (), target, bound, line)

@@ -31,7 +31,7 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
     """
     jaxpr = parse(text)
     jax.config.update("jax_enable_x64", _WIDE.search(text) is not None)
-    binding = Binding(Known(row, jaxpr))
+    binding = Binding(jaxpr, Known(row, jaxpr))
     avals = [binding.aval(binder.type) for binder in jaxpr.inputs]
 
     def function(*arguments: Any) -> list[Any]:
