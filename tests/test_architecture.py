@@ -42,6 +42,11 @@ WITH_JAX = {
     "extraction/targets/topology.py",
     "extraction/user_file.py",
     "extraction/worker.py",
+    "scoring/jaxpr_binding/binding.py",
+    "scoring/jaxpr_binding/known.py",
+    "scoring/jaxpr_binding/rules.py",
+    "scoring/jaxpr_binding/values.py",
+    "scoring/languages/jaxpr.py",
 }
 """What runs where JAX is, in the child process or in a caller's own, and may import it."""
 

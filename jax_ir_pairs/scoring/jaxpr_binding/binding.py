@@ -25,7 +25,7 @@ from jax_ir_pairs.scoring.jaxpr_text import (
 )
 from jax_ir_pairs.scoring.module import NotRunnableError, NotValidError
 
-MOST_EQUATIONS = 100_000
+MOST_EQUATIONS = 40_000
 """Equations over which a jaxpr, with each nested one as often as it is called, is not run."""
 
 
@@ -80,9 +80,9 @@ class Binding:
             except RecursionError:
                 raise NotRunnableError(f"{where}: nested too deeply to be traced") from None
             except NotImplementedError as error:
-                raise NotRunnableError(f"{where}: {_sentence(error)}") from None
+                raise NotRunnableError(f"{where}: {sentence(error)}") from None
             except Exception as error:
-                raise NotValidError(f"{where}: {_sentence(error)}") from error
+                raise NotValidError(f"{where}: {sentence(error)}") from error
         return [self._result(atom, values_of) for atom in jaxpr.results]
 
     def bound(self, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
@@ -208,5 +208,6 @@ def _typed(binder: Binder, value: Any) -> Any:
     return value
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """Gives what an error says, on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

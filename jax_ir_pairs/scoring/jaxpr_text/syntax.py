@@ -19,7 +19,7 @@ class Binder:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number in place of a variable: `0.5` and `f32[]`, or `[...]`, an array that is not shown."""
+    """A number in place of a variable: `0.5` and `f32[]`; or an array, not shown: `[...]`."""
 
     text: str
     type: str
