@@ -1,1 +1,1 @@
-"""The syntax tree of a jaxpr, run with JAX's tracers: each equation binds its primitive. In the child."""
+"""A jaxpr's syntax tree, run on JAX's tracers: an equation binds its primitive. In the child."""

@@ -14,10 +14,18 @@ from jax_ir_pairs.extraction.registry import primitives_by_name
 from jax_ir_pairs.scoring.jaxpr_binding import values
 from jax_ir_pairs.scoring.jaxpr_binding.known import HIDDEN, Known, type_of
 from jax_ir_pairs.scoring.jaxpr_binding.rules import RULES
-from jax_ir_pairs.scoring.jaxpr_text import Atom, Binder, Equation, Jaxpr, Literal, Value
+from jax_ir_pairs.scoring.jaxpr_text import (
+    Atom,
+    Binder,
+    Equation,
+    Jaxpr,
+    Literal,
+    Value,
+    all_binders,
+)
 from jax_ir_pairs.scoring.module import NotRunnableError, NotValidError
 
-MOST_EQUATIONS = 100_000
+MOST_EQUATIONS = 40_000
 """Equations over which a jaxpr, with each nested one as often as it is called, is not run."""
 
 
@@ -31,8 +39,10 @@ DROPPED = _Dropped()
 class Binding:
     """One text's run on tracers; what the text lacks is looked up in the row."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, jaxpr: Jaxpr, known: Known) -> None:
         self.known = known
+        # With explicit axes, as of `f32[8@x]`; equations do not print what they shard.
+        self._sharded = any("@" in binder.type for binder in all_binders(jaxpr))
         self._left = MOST_EQUATIONS
 
     def run(self, jaxpr: Jaxpr, arguments: Sequence[Any]) -> list[Any]:
@@ -70,16 +80,16 @@ class Binding:
             except RecursionError:
                 raise NotRunnableError(f"{where}: nested too deeply to be traced") from None
             except NotImplementedError as error:
-                raise NotRunnableError(f"{where}: {_sentence(error)}") from None
+                raise NotRunnableError(f"{where}: {sentence(error)}") from None
             except Exception as error:
-                raise NotValidError(f"{where}: {_sentence(error)}") from error
+                raise NotValidError(f"{where}: {sentence(error)}") from error
         return [self._result(atom, values_of) for atom in jaxpr.results]
 
     def bound(self, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
         """Gives the results of one equation: what its rule says, or what the row has there."""
         try:
-            if any("@" in binder.type for binder in equation.binders):
-                raise NotRunnableError("what shards its result is not in the text")
+            if self._sharded and any("@" in type_of(operand) for operand in operands):
+                raise NotRunnableError("how its result is sharded is not in the text")
             return RULES.get(equation.primitive, Binding.bind)(self, equation, operands)
         except NotRunnableError as error:
             if str(error).startswith("line "):  # of an equation within
@@ -198,5 +208,6 @@ def _typed(binder: Binder, value: Any) -> Any:
     return value
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """Gives what an error says, on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

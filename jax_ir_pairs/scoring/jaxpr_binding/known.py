@@ -35,8 +35,13 @@ Bound = tuple[Any, dict[str, Any]]
 
 def type_of(value: Any) -> str:
     """Gives the type of a value as a jaxpr prints it."""
-    text: str = jax.typeof(value).str_short(short_dtypes=True)
-    return text
+    return printed_type(jax.typeof(value))
+
+
+def printed_type(aval: Any) -> str:
+    """Gives the type of an aval as a jaxpr prints it, without the spaces that some have."""
+    text: str = aval.str_short(short_dtypes=True)
+    return text.replace(" ", "")
 
 
 class Known:
@@ -136,7 +141,7 @@ class Known:
         for binder, variable in zip(syntax.inputs, inner.invars, strict=True):
             self._avals.setdefault(binder.type, variable.aval)
         for written, eqn in zip(syntax.equations, inner.eqns, strict=True):
-            types = tuple(atom.aval.str_short(short_dtypes=True) for atom in eqn.invars)
+            types = tuple(printed_type(atom.aval) for atom in eqn.invars)
             for atom, type_ in zip(eqn.invars, types, strict=True):
                 self._avals.setdefault(type_, atom.aval)
                 if np.shape(getattr(atom, "val", 0)):

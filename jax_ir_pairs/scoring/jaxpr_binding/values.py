@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ from jax import lax
 
 from jax_ir_pairs.extraction.registry import primitives_by_name
 from jax_ir_pairs.scoring.jaxpr_text import Literal
-from jax_ir_pairs.scoring.module import NotRunnableError
+from jax_ir_pairs.scoring.module import NotRunnableError, NotValidError
 
 _TYPE = re.compile(r"(bool|key<\w+>|(bf|[fiuc])(\d+)(_\w+)?)\[([\d,]*)\]")
 _KINDS = {"bf": "bfloat", "c": "complex", "f": "float", "i": "int", "u": "uint"}
@@ -49,6 +50,13 @@ _CLASSES: Mapping[str, Callable[..., Any]] = MappingProxyType(
 """What a parameter's value may call, or be a member of."""
 
 
+@cache
+def _key_dtype(tag: str) -> Any:
+    """Gives the dtype of keys that print as `key<tag>`."""
+    with jax.ensure_compile_time_eval():
+        return jax.random.key(0, impl=_KEYS[tag]).dtype
+
+
 def _member(*enums: Any) -> Callable[[Any], Any]:
     """Gives what makes a member of the first enumeration that has one, by its name or number."""
 
@@ -67,7 +75,7 @@ _OF_PARAMETER: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "algorithm": _member(lax.RandomAlgorithm),
         "fft_type": _member(lax.FftType),
-        "impl": lambda tag: jax.random.key(0, impl=_KEYS[tag]).dtype._impl,
+        "impl": lambda tag: _key_dtype(tag)._impl,
         "precision": _member(lax.Precision, lax.DotAlgorithmPreset),
         "select_prim": lambda name: primitives_by_name()[name],
         "rounding_method": _member(lax.RoundingMethod),
@@ -92,7 +100,7 @@ def aval_of(text: str) -> jax.ShapeDtypeStruct | None:
     try:
         shape = tuple(int(side) for side in sides.split(",") if side)
         if name.startswith("key<"):
-            return jax.ShapeDtypeStruct(shape, jax.random.key(0, impl=_KEYS[name[4:-1]]).dtype)
+            return jax.ShapeDtypeStruct(shape, _key_dtype(name[4:-1]))
         dtype = dtype_of(f"{_KINDS[kind]}{bits}{suffix or ''}" if kind else name)
         return jax.ShapeDtypeStruct(shape, dtype)
     except (KeyError, TypeError, ValueError):
@@ -100,16 +108,17 @@ def aval_of(text: str) -> jax.ShapeDtypeStruct | None:
 
 
 def number(literal: Literal) -> np.ndarray[Any, Any]:
-    """Gives the value of a literal. **Raises:** [`NotRunnableError`][] for one that is not shown."""
+    """Gives the value of a literal. **Raises:** [`NotValidError`][] where it has none."""
     aval = aval_of(literal.type)
-    if aval is None:
-        raise NotRunnableError(f"the value of {literal.text}:{literal.type} is not in the text")
-    value = {"True": True, "False": False}.get(literal.text)
-    if value is None:
-        text = literal.text.strip("()")
-        kind = aval.dtype.kind
+    if aval is None or aval.shape or aval.dtype.name.startswith("key"):
+        raise NotValidError(f"{literal.text}:{literal.type} is no number")
+    kind, text = aval.dtype.kind, literal.text.strip("()")
+    value: complex
+    if text in ("True", "False"):
+        value = text == "True"
+    else:
         value = complex(text) if kind == "c" else int(text) if kind in "iub" else float(text)
-    return np.full(aval.shape, value, aval.dtype)
+    return np.array(value, aval.dtype)
 
 
 def parameter(key: str, text: str) -> Any:

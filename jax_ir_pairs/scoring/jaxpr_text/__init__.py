@@ -11,6 +11,7 @@ from jax_ir_pairs.scoring.jaxpr_text.syntax import (
     Literal,
     Reference,
     Value,
+    all_binders,
     in_order,
 )
 
@@ -22,6 +23,7 @@ __all__ = [
     "Literal",
     "Reference",
     "Value",
+    "all_binders",
     "fingerprint",
     "in_order",
     "parse",

@@ -57,7 +57,6 @@ def _digest(jaxpr: Jaxpr, known: dict[int, str]) -> str:
     numbers: dict[str, int] = {}
 
     def bind(name: str) -> str:
-        # Bound but never read prints as `_`, so how often is part of the number only.
         numbers[name] = len(numbers)
         return str(numbers[name])
 
@@ -65,14 +64,13 @@ def _digest(jaxpr: Jaxpr, known: dict[int, str]) -> str:
         return f"{atom.text}:{atom.type}" if isinstance(atom, Literal) else str(numbers[atom])
 
     used = {atom for eqn in jaxpr.equations for atom in eqn.operands} | set(jaxpr.results)
-    lines = []
-    for binders in (jaxpr.constants, jaxpr.inputs):
-        lines.append(" ".join(f"{bind(b.name)}:{b.type}" for b in binders))
+    lines = [
+        " ".join(f"{bind(b.name)}:{b.type}" for b in binders)
+        for binders in (jaxpr.constants, jaxpr.inputs)
+    ]
     for eqn in jaxpr.equations:
         operands = " ".join(map(read, eqn.operands))
-        binders = " ".join(
-            f"{bind(b.name) if b.name in used else '_'}:{b.type}" for b in eqn.binders
-        )
-        lines.append(f"{binders} = {eqn.primitive}[{params_key(eqn, known)}] {operands}")
+        bound = " ".join(f"{bind(b.name) if b.name in used else '_'}:{b.type}" for b in eqn.binders)
+        lines.append(f"{bound} = {eqn.primitive}[{params_key(eqn, known)}] {operands}")
     lines.append(" ".join(map(read, jaxpr.results)))
     return hashlib.sha256("\n".join(lines).encode(errors="replace")).hexdigest()

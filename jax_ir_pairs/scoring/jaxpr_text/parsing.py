@@ -1,16 +1,17 @@
 """The text of a jaxpr, parsed. Linear in its length, and bounded in depth.
 
 The grammar is that of `jax._src.core.pp_jaxpr` and of the rules in `pp_eqn_rules`, with any white
-space. Three places need more than a token: a parameter's value is any text, and ends before the next
-`name=` or the bracket that closes; a variable may be called `in`; and where nothing is bound, an
-equation begins with a name that no variable has.
+space. Three places need more than a token: a parameter's value is any text, and ends before the
+next `name=` or the bracket that closes; a variable may be called `in`; and where nothing is bound,
+an equation begins with a name that no variable has.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NoReturn
 
+from jax_ir_pairs.scoring.jaxpr_text import patterns
+from jax_ir_pairs.scoring.jaxpr_text.cursor import Cursor
 from jax_ir_pairs.scoring.jaxpr_text.syntax import (
     HOLE,
     Atom,
@@ -27,31 +28,6 @@ LONGEST = 4_000_000
 """Characters over which a text is refused."""
 DEEPEST = 100
 """Jaxprs within each other over which a text is refused."""
-
-_NUMBER = r"[-+]?(?:nan|inf|\d[\d.]*(?:e[-+]?\d+)?)"
-_TYPE = r"(?:\w+|<[^<>\n]*>|\[[^\[\]\n]*\]|\{[^{}\n]*\}|\([^()\n]*\))+"
-_BINDER = re.compile(rf"\s*([A-Za-z_*]\w*)\s*:({_TYPE})")
-_LITERAL = re.compile(
-    rf"\s*(\[\.\.\.\]|True|False|\(?{_NUMBER}(?:{_NUMBER})?j\)?|{_NUMBER})\s*:({_TYPE})"
-)
-_NAME = re.compile(r"\s*([A-Za-z_]\w*)")
-_PRIMITIVE = re.compile(r"\s*([A-Za-z_][\w\-.<>]*)")
-_KEY = re.compile(r"\s*([A-Za-z_]\w*)=(?!=)")
-_NEXT_KEY = re.compile(r"\s+[A-Za-z_]\w*=(?!=)|\s*\]")
-_SPACE = re.compile(r"\s+")
-_PLAIN = re.compile(r"[^\s\[\](){}\"',=]+|[,=]")
-_STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
-_JAXPR = re.compile(r"\s*\{\s*lambda\b")
-_DEFINITION = re.compile(r"\s*let\s+([^\s={}]+)\s*=(?=\s*\{\s*lambda\b)")
-_DEFINED = re.compile(r"\blet\s+([^\s={}]+)\s*=(?=\s*\{\s*lambda\b)")
-_NESTED = re.compile(r"\s*(?:\{\s*lambda\b|let\s+[^\s={}]+\s*=\s*\{\s*lambda\b)")
-_IN = re.compile(r"\s*in\b")
-_END = re.compile(r"\s*in\s*\((?!\s*[-+\d][^\s()]*j\))")
-_SEPARATOR = re.compile(r"\s*;")
-_BREAK = re.compile(r"[ \t]*(?:\n|;)")
-_INDEX = re.compile(r"\s*([A-Za-z_]\w*)((?:\[[^\[\]\n]*\])+)")
-_INDEX_NAME = re.compile(r"\b[A-Za-z_]\w*")
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 def parse(text: str) -> Jaxpr:
@@ -71,44 +47,23 @@ def parse(text: str) -> Jaxpr:
     return jaxpr
 
 
-class _Parser:
-    """A place in the text, which each method moves past what it gives."""
+class _Parser(Cursor):
+    """Each method gives what the text has at its place, and moves past it."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self._line, self._counted = 1, 0
-        self._defined = set(_DEFINED.findall(text))
+        super().__init__(text)
+        self._defined = set(patterns.DEFINED.findall(text))
+        self._begins = True  # whether an equation may begin here that binds nothing
         self._unclosed = 0  # up to where no quote closes
-
-    def line(self) -> int:
-        self._line += self.text.count("\n", self._counted, self.at)
-        self._counted = self.at
-        return self._line
-
-    def fail(self, what: str) -> NoReturn:
-        raise NotParsedError(f"line {self.text.count(chr(10), 0, self.at) + 1}: {what}")
-
-    def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        if (match := pattern.match(self.text, self.at)) is not None:
-            self.at = match.end()
-        return match
-
-    def expect(self, mark: str) -> None:
-        if (space := _SPACE.match(self.text, self.at)) is not None:
-            self.at = space.end()
-        if not self.text.startswith(mark, self.at):
-            self.fail(f"expected {mark!r}")
-        self.at += len(mark)
 
     def program(self, depth: int) -> Jaxpr:
         definitions: dict[str, Jaxpr] = {}
         references: list[Reference] = []
-        while (match := self.take(_DEFINITION)) is not None:
+        while (match := self.take(patterns.DEFINITION)) is not None:
             if match[1] in definitions:
                 self.fail(f"{match[1]} is defined twice")
             definitions[match[1]] = self.jaxpr(depth + 1, definitions, references)
-            if self.take(_IN) is None:
+            if self.take(patterns.IN) is None:
                 self.fail("expected 'in' after a definition")
         jaxpr = self.jaxpr(depth + 1, definitions, references)
         for reference in references:
@@ -121,7 +76,7 @@ class _Parser:
     ) -> Jaxpr:
         if depth > DEEPEST:
             self.fail(f"over {DEEPEST} jaxprs within each other")
-        if self.take(_JAXPR) is None:
+        if self.take(patterns.JAXPR) is None:
             self.fail("expected a jaxpr, '{ lambda …'")
         bound: set[str] = set()
         constants = self.binders(bound)
@@ -131,12 +86,15 @@ class _Parser:
         bound.update(binder.name for binder in inputs)
         self.expect(".")
         self.expect("let")
-        equations = []
+        equations: list[Equation] = []
         while True:
-            while self.take(_SEPARATOR) is not None:
+            start = self.at
+            while self.take(patterns.SEPARATOR) is not None:
                 pass
-            if _END.match(self.text, self.at):
+            if patterns.END.match(self.text, self.at):
                 break
+            self.take(patterns.SPACE)
+            self._begins = not equations or not {"\n", ";"}.isdisjoint(self.text[start : self.at])
             equation = self.equation(depth, bound, definitions, references)
             bound.update(binder.name for binder in equation.binders)
             equations.append(equation)
@@ -155,18 +113,21 @@ class _Parser:
     def binders(self, bound: set[str]) -> tuple[Binder, ...]:
         found = []
         names = set()
-        while (match := self.take(_BINDER)) is not None:
+        while (match := self.take(patterns.BINDER)) is not None:
             name = match[1]
             if name != "_" and (name in bound or name in names):
                 self.fail(f"{name} is bound twice")
             names.add(name)
-            found.append(Binder(name, match[2]))
+            found.append(Binder(name, match[2].replace(" ", "")))
         return tuple(found)
 
     def atom(self, bound: set[str]) -> Atom | None:
-        if (match := self.take(_LITERAL)) is not None:
-            return Literal(match[1], match[2])
-        match = _NAME.match(self.text, self.at)
+        match = patterns.LITERAL.match(self.text, self.at)
+        # A variable may be called `nan` too; it is bound where `=` follows.
+        if match is not None and not patterns.EQUALS.match(self.text, match.end()):
+            self.at = match.end()
+            return Literal(match[1], match[2].replace(" ", ""))
+        match = patterns.NAME.match(self.text, self.at)
         if match is None or match[1] not in bound or self.text.startswith(":", match.end()):
             return None
         self.at = match.end()
@@ -179,19 +140,21 @@ class _Parser:
         definitions: dict[str, Jaxpr],
         references: list[Reference],
     ) -> Equation:
-        if (space := _SPACE.match(self.text, self.at)) is not None:
-            self.at = space.end()
         line = self.line()
         binders = self.binders(bound)
         if binders:
-            if (space := _SPACE.match(self.text, self.at)) is not None:
-                self.at = space.end()
+            self.take(patterns.SPACE)
             if not self.text.startswith("=", self.at):
                 return self.read_or_swap(binders, bound, line)
             self.at += 1
-        elif (index := _INDEX.match(self.text, self.at)) is not None and index[1] in bound:
+        elif (index := patterns.INDEX.match(self.text, self.at)) is not None and index[1] in bound:
             return self.write(bound, line)
-        match = self.take(_PRIMITIVE)
+        elif not self._begins:
+            name = patterns.NAME.match(self.text, self.at)
+            self.fail(
+                "expected an equation" if name is None else f"no variable is called {name[1]}"
+            )
+        match = self.take(patterns.PRIMITIVE)
         if match is None or (not binders and match[1] in bound):
             self.fail("expected an equation or 'in ('")
         params: tuple[tuple[str, Value], ...] = ()
@@ -199,9 +162,13 @@ class _Parser:
             self.at += 1
             params = self.params(depth, definitions, references)
         operands = []
-        while not (_END.match(self.text, self.at) or _SEPARATOR.match(self.text, self.at)):
+        while not (
+            patterns.END.match(self.text, self.at) or patterns.SEPARATOR.match(self.text, self.at)
+        ):
             # A write to a reference begins the next line as an operand would go on.
-            if _INDEX.match(self.text, self.at) and _BREAK.match(self.text, self.at):
+            if patterns.INDEX.match(self.text, self.at) and patterns.BREAK.match(
+                self.text, self.at
+            ):
                 break
             if (atom := self.atom(bound)) is None:
                 break
@@ -212,7 +179,7 @@ class _Parser:
         self, depth: int, definitions: dict[str, Jaxpr], references: list[Reference]
     ) -> tuple[tuple[str, Value], ...]:
         found: dict[str, Value] = {}
-        while (match := self.take(_KEY)) is not None:
+        while (match := self.take(patterns.KEY)) is not None:
             if match[1] in found:
                 self.fail(f"{match[1]} is given twice")
             found[match[1]] = self.value(match[1], depth, definitions, references)
@@ -231,35 +198,35 @@ class _Parser:
         space = False
         while self.at < len(text):
             if text[self.at].isspace():
-                if not closing and _NEXT_KEY.match(text, self.at):
+                if not closing and patterns.NEXT_KEY.match(text, self.at):
                     break
-                self.take(_SPACE)
+                self.take(patterns.SPACE)
                 space = True
                 continue
             char = text[self.at]
             if not closing and char == "]":
                 break
-            if (char == "{" or char == "l") and _NESTED.match(text, self.at):
+            if (char == "{" or char == "l") and patterns.NESTED.match(text, self.at):
                 parts.append(
                     self.program(depth + 1)
                     if char == "l"
                     else self.jaxpr(depth + 1, definitions, references)
                 )
                 piece = HOLE
-            elif char in _CLOSING:
-                closing.append(_CLOSING[char])
+            elif char in patterns.CLOSING:
+                closing.append(patterns.CLOSING[char])
                 piece, self.at = char, self.at + 1
             elif char in ")]}":
                 if not closing or closing.pop() != char:
                     self.fail(f"{char!r} closes nothing")
                 piece, self.at = char, self.at + 1
             elif char in "'\"" and self.at >= self._unclosed:
-                if (string := self.take(_STRING)) is None:
+                if (string := self.take(patterns.STRING)) is None:
                     end = text.find("\n", self.at)
                     self._unclosed = len(text) if end < 0 else end
                     continue
                 piece = string[0]
-            elif (word := self.take(_PLAIN)) is not None:
+            elif (word := self.take(patterns.PLAIN)) is not None:
                 piece = word[0]
                 if holds_names and piece in self._defined:
                     references.append(Reference(piece, definitions))
@@ -280,7 +247,7 @@ class _Parser:
 
     def indexed(self, bound: set[str]) -> tuple[str, str, list[Atom]]:
         """Gives the reference of `b[i,0:8]`, its index with holes, and what goes into them."""
-        match = self.take(_INDEX)
+        match = self.take(patterns.INDEX)
         if match is None or match[1] not in bound:
             self.fail("expected a reference with an index, as b[...]")
         names: list[Atom] = []
@@ -291,7 +258,7 @@ class _Parser:
             names.append(name[0])
             return HOLE
 
-        return match[1], _INDEX_NAME.sub(hole, match[2].replace(" ", "")), names
+        return match[1], patterns.INDEX_NAME.sub(hole, match[2].replace(" ", "")), names
 
     def read_or_swap(self, binders: tuple[Binder, ...], bound: set[str], line: int) -> Equation:
         if self.text.startswith(",", self.at):
@@ -308,8 +275,7 @@ class _Parser:
 
     def write(self, bound: set[str], line: int) -> Equation:
         target = self.indexed(bound)
-        if (space := _SPACE.match(self.text, self.at)) is not None:
-            self.at = space.end()
+        self.take(patterns.SPACE)
         adds = self.text.startswith("+=", self.at)
         self.expect("+=" if adds else "<-")
         return self.written("addupdate" if adds else "swap", (), target, bound, line)

@@ -19,7 +19,7 @@ class Binder:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number in place of a variable: `0.5` and `f32[]`, or `[...]`, an array that is not shown."""
+    """A number in place of a variable: `0.5` and `f32[]`; or an array, not shown: `[...]`."""
 
     text: str
     type: str
@@ -102,3 +102,9 @@ def in_order(root: Jaxpr) -> Iterator[Jaxpr | Equation]:
                 if id(jaxpr) not in seen:
                     seen.add(id(jaxpr))
                     stack.append(iter((jaxpr, *jaxpr.equations)))
+
+
+def all_binders(root: Jaxpr) -> Iterator[Binder]:
+    """Gives the variables of a jaxpr and of all that it holds, where they are bound."""
+    for each in in_order(root):
+        yield from each.binders if isinstance(each, Equation) else (*each.constants, *each.inputs)

@@ -1,8 +1,8 @@
 """An answer as a printed jaxpr: parsed, run on tracers, and lowered. In the child.
 
-No public function of JAX reads a jaxpr, so its primitives are bound again, with parameters made from
-their text. What no text can tell, as a mesh or the value of a captured array, is taken from the row
-where the text agrees with the row's.
+No public function of JAX reads a jaxpr, so its primitives are bound again, with parameters made
+from their text. What no text can tell, as a mesh or the value of a captured array, is taken from
+the row where the text agrees with the row's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from jax_ir_pairs.quality.inputs import physical
-from jax_ir_pairs.scoring.jaxpr_binding.binding import DROPPED, Binding
+from jax_ir_pairs.scoring.jaxpr_binding.binding import DROPPED, Binding, sentence
 from jax_ir_pairs.scoring.jaxpr_binding.known import Known
 from jax_ir_pairs.scoring.jaxpr_text import parse
 from jax_ir_pairs.scoring.module import Aval, Module, NotRunnableError, NotValidError
@@ -31,7 +31,7 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
     """
     jaxpr = parse(text)
     jax.config.update("jax_enable_x64", _WIDE.search(text) is not None)
-    binding = Binding(Known(row, jaxpr))
+    binding = Binding(jaxpr, Known(row, jaxpr))
     avals = [binding.aval(binder.type) for binder in jaxpr.inputs]
 
     def function(*arguments: Any) -> list[Any]:
@@ -40,13 +40,15 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
             raise NotRunnableError("gives _, which several variables are called")
         return results
 
-    traced = jax.jit(function, keep_unused=True).trace(*avals)
     try:
+        traced = jax.jit(function, keep_unused=True).trace(*avals)
         stablehlo = traced.lower().as_text()
-    except NotImplementedError as error:
-        raise NotRunnableError(f"it does not lower: {error}") from None
+    except (NotValidError, NotRunnableError):
+        raise
+    except (NotImplementedError, RecursionError) as error:
+        raise NotRunnableError(f"it does not lower: {sentence(error)}") from None
     except Exception as error:
-        raise NotValidError(f"it does not lower: {error}") from error
+        raise NotValidError(f"it does not lower: {sentence(error)}") from error
     partitions = _PARTITIONS.search(stablehlo)
     return Module(
         stablehlo,
