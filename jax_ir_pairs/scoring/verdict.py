@@ -110,7 +110,7 @@ def difference(reference: Reference, answer: Program, draws: int = DRAWS) -> str
                 others = [
                     nudged[place] for nudged in reference.nudged(draw, interpreted=interpreted)
                 ]
-                explained = _explained(*ours, *theirs, others, reference.tolerances[place])
+                explained = _explained(ours[0], theirs[0], others, reference.tolerances[place])
                 if explained is False:
                     what = found.beyond.removeprefix("result 0, ")
                     where = f"draw {draw}" if isinstance(draw, int) else f"inputs of {draw!r}"
