@@ -178,7 +178,10 @@ def test_hostile_texts_end_soon(name: str) -> None:
 
 def test_jaxprs_that_call_each_other_twice_take_no_longer() -> None:
     levels = 60
-    call = "let f{} = {{ lambda ; a:f32[]. let b:f32[] = jit[jaxpr=f{}] a; c:f32[] = jit[jaxpr=f{}] b in (c,) }} in\n"
+    call = (
+        "let f{} = {{ lambda ; a:f32[]. let b:f32[] = jit[jaxpr=f{}] a;"
+        " c:f32[] = jit[jaxpr=f{}] b in (c,) }} in\n"
+    )
     text = "".join(call.format(n, n + 1, n + 1) for n in range(levels))
     text += f"let f{levels} = {{ lambda ; a:f32[]. let in (a,) }} in\n"
     text += "{ lambda ; a:f32[]. let b:f32[] = jit[jaxpr=f0] a in (b,) }"
