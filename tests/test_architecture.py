@@ -15,6 +15,8 @@ FLOORS = {
     "hub": 8,
     "inspect": 8,
     "build": 7,
+    "scoring": 7,
+    "quality": 6,
     "extraction": 5,
     "plan": 5,
     "synthesis": 4,

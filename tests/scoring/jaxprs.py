@@ -46,7 +46,8 @@ BODIES = {
     "mesh": (
         "mesh = jax.make_mesh((2,), ('i',), axis_types=(jax.sharding.AxisType.Auto,))\n"
         "    p = jax.P('i')\n"
-        "    f = jax.shard_map(lambda v: v + lax.psum(v, 'i'), mesh=mesh, in_specs=p, out_specs=p)\n"
+        "    f = lambda v: v + lax.psum(v, 'i')\n"
+        "    f = jax.shard_map(f, mesh=mesh, in_specs=p, out_specs=p)\n"
         "    return f(x)"
     ),
 }

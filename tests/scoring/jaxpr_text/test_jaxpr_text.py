@@ -4,6 +4,7 @@ import random
 import re
 import time
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ SMALL = "{ lambda ; a:f32[2]. let b:f32[2] = sin a; c:f32[2] = mul a b in (c, 1.
 
 
 def text_of(name: str) -> str:
-    space: dict[str, object] = {}
+    space: dict[str, Any] = {}
     exec(f"{HEAD}def f(x):\n    {BODIES[name]}\n", space)
     return str(jax.make_jaxpr(space["f"])(jax.ShapeDtypeStruct((8,), jnp.float32)))
 
