@@ -39,14 +39,15 @@ BODIES = {
     "narrow": "return x.astype(jnp.bfloat16) * 2, x.astype(jnp.float8_e4m3fn), x.astype(int) >> 1",
     "shared": "f = jax.jit(lambda v: jnp.cos(v) + 1)\n    return f(f(x)) - f(x)",
     "constant": "return x + np.arange(8, dtype=np.float32), jax.jit(lambda v: v * np.ones(8))(x)",
-    "printing": "jax.debug.print('[x={}', x)\n    return x + 1",
+    "printing": "jax.debug.print('of x: {}', x)\n    return x + 1",
     "dropped": "return jax.jit(lambda v: (jnp.sin(v), jnp.cos(v)))(x)[0]",
     "rounding": "return jnp.round(x), lax.reduce_precision(x, 5, 3), lax.integer_pow(x, -2)",
     "polygon": "return jnp.searchsorted(jnp.sort(x), x), jnp.cumsum(x), lax.top_k(x, 3)",
     "mesh": (
         "mesh = jax.make_mesh((2,), ('i',), axis_types=(jax.sharding.AxisType.Auto,))\n"
-        "    spec = jax.P('i')\n"
-        "    f = jax.shard_map(lambda v: v + lax.psum(v, 'i'), mesh=mesh, in_specs=spec, out_specs=spec)\n"
+        "    p = jax.P('i')\n"
+        "    f = lambda v: v + lax.psum(v, 'i')\n"
+        "    f = jax.shard_map(f, mesh=mesh, in_specs=p, out_specs=p)\n"
         "    return f(x)"
     ),
 }

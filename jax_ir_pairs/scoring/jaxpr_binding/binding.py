@@ -88,9 +88,11 @@ class Binding:
     def bound(self, equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
         """Gives the results of one equation: what its rule says, or what the row has there."""
         try:
+            if (rule := RULES.get(equation.primitive)) is not None:
+                return rule(self, equation, operands)
             if self._sharded and any("@" in type_of(operand) for operand in operands):
                 raise NotRunnableError("how its result is sharded is not in the text")
-            return RULES.get(equation.primitive, Binding.bind)(self, equation, operands)
+            return self.bind(equation, operands)
         except NotRunnableError as error:
             if str(error).startswith("line "):  # of an equation within
                 raise

@@ -101,7 +101,8 @@ class Known:
         finally:
             jax.config.update("jax_enable_x64", x64)
         try:
-            self._walk(parse(self._row["jaxpr"]), traced.jaxpr, set())
+            self._syntax = parse(self._row["jaxpr"])  # kept, since digests go by `id`
+            self._walk(self._syntax, traced.jaxpr, set())
         except ValueError:  # other versions made the text
             return False
         return True

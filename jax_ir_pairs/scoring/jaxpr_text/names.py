@@ -26,14 +26,15 @@ def fingerprint(jaxpr: Jaxpr, known: dict[int, str] | None = None) -> str:
     """Gives a digest of all but the names; `known` keeps those of jaxprs by their `id`."""
     known = {} if known is None else known
     # Without recursion, since definitions may go deeper than Python's stack.
-    stack = [jaxpr]
+    stack = [] if id(jaxpr) in known else [jaxpr]
     while stack:
-        missing = [nested for nested in stack[-1].nested() if id(nested) not in known]
-        if missing and id(stack[-1]) not in known:
+        top = stack[-1]
+        if id(top) in known:
+            stack.pop()
+        elif missing := [nested for nested in top.nested() if id(nested) not in known]:
             stack += missing
         else:
-            top = stack.pop()
-            known.setdefault(id(top), _digest(top, known))
+            known[id(top)] = _digest(top, known)
     return known[id(jaxpr)]
 
 

@@ -4,6 +4,7 @@ import random
 import re
 import time
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ SMALL = "{ lambda ; a:f32[2]. let b:f32[2] = sin a; c:f32[2] = mul a b in (c, 1.
 
 
 def text_of(name: str) -> str:
-    space: dict[str, object] = {}
+    space: dict[str, Any] = {}
     exec(f"{HEAD}def f(x):\n    {BODIES[name]}\n", space)
     return str(jax.make_jaxpr(space["f"])(jax.ShapeDtypeStruct((8,), jnp.float32)))
 
@@ -178,7 +179,10 @@ def test_hostile_texts_end_soon(name: str) -> None:
 
 def test_jaxprs_that_call_each_other_twice_take_no_longer() -> None:
     levels = 60
-    call = "let f{} = {{ lambda ; a:f32[]. let b:f32[] = jit[jaxpr=f{}] a; c:f32[] = jit[jaxpr=f{}] b in (c,) }} in\n"
+    call = (
+        "let f{} = {{ lambda ; a:f32[]. let b:f32[] = jit[jaxpr=f{}] a;"
+        " c:f32[] = jit[jaxpr=f{}] b in (c,) }} in\n"
+    )
     text = "".join(call.format(n, n + 1, n + 1) for n in range(levels))
     text += f"let f{levels} = {{ lambda ; a:f32[]. let in (a,) }} in\n"
     text += "{ lambda ; a:f32[]. let b:f32[] = jit[jaxpr=f0] a in (b,) }"
