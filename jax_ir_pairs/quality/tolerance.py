@@ -43,7 +43,7 @@ place itself.
 LARGEST = 0.5
 """No tolerance is wider: results half as large as their difference are not the same."""
 
-_FLOAT_TYPE = re.compile(r"(?<![\w.])(?:\d+x)*((?:bf|f)\d+(?:E\d+M\d+\w*)?)(?=[>,)\s])")
+_FLOAT_TYPE = re.compile(r"(?<![\w.%@])(?:\d+x)*((?:bf|f)\d+(?:E\d+M\d+\w*)?)(?=[>,)\s])")
 
 
 def tolerance(stablehlo: str, num_roundings: int) -> float:
