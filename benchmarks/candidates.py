@@ -22,34 +22,14 @@ from jax_ir_pairs.extraction.environment import ENVIRONMENT
 os.environ |= ENVIRONMENT
 
 import jax
-import numpy as np
 
 from jax_ir_pairs.extraction.counting import all_jaxprs
 from jax_ir_pairs.extraction.source import abstract_arguments, load
+from jax_ir_pairs.quality.comparison import all_finite
+from jax_ir_pairs.quality.inputs import ordinary_inputs, unwrapped, wrapped
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.graph import vars_in
 from jax_ir_pairs.synthesis.types import leaves
-
-
-def ordinary(aval: Any, rng: np.random.Generator) -> Any:
-    """Gives an ordinary input: floats standard normal, integers small, keys any."""
-    if jax.numpy.issubdtype(aval.dtype, jax.dtypes.prng_key):
-        return jax.random.split(jax.random.key(0), aval.shape) if aval.shape else jax.random.key(0)
-    if jax.numpy.issubdtype(aval.dtype, jax.numpy.inexact):
-        value = rng.standard_normal(aval.shape)
-        if jax.numpy.issubdtype(aval.dtype, jax.numpy.complexfloating):
-            value = value + 1j * rng.standard_normal(aval.shape)
-        return jax.numpy.asarray(value).astype(aval.dtype)
-    return jax.numpy.asarray(rng.integers(0, 2 if aval.dtype == bool else 4, aval.shape)).astype(
-        aval.dtype
-    )
-
-
-def finite(value: Any) -> bool:
-    """Tells whether an array has no infinity and no NaN."""
-    if not jax.numpy.issubdtype(value.dtype, jax.numpy.inexact):
-        return True
-    return bool(np.isfinite(np.asarray(value.astype(jax.numpy.complex128))).all())
 
 
 def main() -> None:
@@ -78,7 +58,6 @@ def main() -> None:
     families = Counter(draft.family for _, draft in drafts)
     sizes: list[int] = []
     of_family: defaultdict[str, list[int]] = defaultdict(list)
-    rng = np.random.default_rng(0)
     for seed, draft in drafts:
         program = draft.program()
         jax.config.update("jax_enable_x64", False)
@@ -113,12 +92,14 @@ def main() -> None:
             continue
         try:
             with jax.default_matmul_precision("float32"):
-                values = function(*jax.tree.map(lambda a: ordinary(a, rng), avals))
-                jax.block_until_ready(values)
+                flat, tree = jax.tree.flatten(avals)
+                values = ordinary_inputs(flat, seed)
+                ready = [wrapped(x, a.dtype) for x, a in zip(values, flat, strict=True)]
+                results = jax.block_until_ready(function(*jax.tree.unflatten(tree, ready)))
         except Exception as error:
             note(f"{type(error).__name__}: {error}", f"run-error {type(error).__name__}")
             continue
-        if not all(finite(value) for value in jax.tree.leaves(values)):
+        if not all(all_finite(unwrapped(value)) for value in jax.tree.leaves(results)):
             note("not finite on ordinary inputs", "not finite")
         jax.clear_caches()
     count = len(drafts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from jax_ir_pairs.errors import Reason, Rejected
 from jax_ir_pairs.extraction.source import FILE_NAME
 from jax_ir_pairs.extraction.text import without_machine
+
+_STACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+")
 
 
 @contextmanager
@@ -32,4 +35,6 @@ def described(error: BaseException) -> str:
         lines.append(error.lineno)
     where = f" ({FILE_NAME}, line {lines[-1]})" if lines else ""
     message = error.msg if isinstance(error, SyntaxError) else without_machine(str(error))
+    # Of what a callback raises, the runtime has the whole stack before the error itself.
+    message = _STACK.sub("", message)
     return f"{type(error).__name__}: {' '.join(message.split())[:300]}{where}"

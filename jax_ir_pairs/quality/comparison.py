@@ -115,6 +115,7 @@ def _distance(ours: Array, theirs: Array) -> tuple[float, float]:
 def _parts(value: Array) -> Array:
     """Gives the numbers of an array, exactly: doubles, or Python's integers for 64 bits."""
     if value.dtype.kind in "iu" and value.dtype.itemsize == 8:
-        return value.astype(object)
+        # In a row, since of a scalar `astype` and `-` give plain integers, which are no arrays.
+        return value.reshape(-1).astype(object)
     wide = _wide(np.ascontiguousarray(value))
     return wide.reshape(-1).view(np.float64) if wide.dtype.kind == "c" else wide.reshape(-1)

@@ -116,4 +116,7 @@ def nudged(value: Array, bits: np.random.PCG64) -> Array:
     words = np.ascontiguousarray(value).view(f"u{value.dtype.itemsize}")
     # A neighbour of a number is the one whose bits, as an integer, are one more or one less.
     step = _integers(bits, value.shape, 0, 1) * 2 - 1
-    return np.where(value == 0, words, words + step.astype(words.dtype)).view(value.dtype)
+    moved = (words + step.astype(words.dtype)).view(value.dtype)
+    # A zero has no such neighbour, and that of the greatest or the least may be no number.
+    stays = (value == 0) | ~np.isfinite(moved.astype(np.float64))
+    return np.where(stays, value, moved)

@@ -1,0 +1,74 @@
+"""What a build asks to have checked, and where it lists what failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal, cast
+
+import pyarrow.parquet as pq
+import pytest
+
+from jax_ir_pairs.config import Config
+from jax_ir_pairs.errors import CHECK_REASONS, Reason, Rejected
+from jax_ir_pairs.quality import is_checked
+from jax_ir_pairs.synthesis.program import Program
+from tests.build.fake_builds import fake_build
+from tests.build.fakes import CHECKED, CONFIG, FakeProcess, digest_of
+
+Checks = Literal["none", "sample", "all"]
+
+
+def checking(checks: Checks) -> Config:
+    return CONFIG.model_copy(update={"checks": checks})
+
+
+@pytest.mark.parametrize("checks", ["none", "sample", "all"])
+def test_rows_are_checked_as_the_config_says(checks: Checks, tmp_path: Path) -> None:
+    fake_build(tmp_path, config=checking(checks))
+    rows = [
+        row
+        for path in (tmp_path / "tiny").glob("*.parquet")
+        for row in pq.read_table(path, columns=["seed", *CHECKED]).to_pylist()
+    ]
+    assert len(rows) == 72
+    for row in rows:
+        found = {name: row[name] for name in CHECKED}
+        assert found == (CHECKED if is_checked(checks, row["seed"]) else dict.fromkeys(CHECKED))
+    if checks == "sample":
+        assert 0 < sum(row["checked_by"] is not None for row in rows) < 30
+
+
+def test_what_failed_is_listed_with_its_detail(tmp_path: Path) -> None:
+    reasons = sorted(CHECK_REASONS)
+
+    def fail(program: Program) -> None:
+        if (kind := digest_of(program) % 20) < len(reasons):
+            raise Rejected(cast("Reason", reasons[kind]), f"off by {kind}")
+        if kind == 7:
+            raise Rejected("compiler-error", "no lowering")
+
+    report = fake_build(tmp_path, FakeProcess(check=fail), config=checking("all"))
+    folder = tmp_path / "tiny"
+    listed = json.loads((folder / "manifest.json").read_text())["failed_checks"]
+    counts = {reason: report.rejections.get(reason, 0) for reason in reasons}
+    assert sum(counts.values()) == len(listed) > 2
+    for entry in listed:
+        assert set(entry) == {"split", "shard", "seed", "reason", "detail"}
+        assert entry["detail"] == f"off by {reasons.index(entry['reason'])}"
+    sidecars = [json.loads(path.read_text()) for path in sorted(folder.rglob("*.json"))]
+    of_sidecars = [
+        (entry["seed"], entry["reason"], entry["detail"])
+        for sidecar in sidecars
+        for entry in sidecar.get("rejected", [])
+        if entry["reason"] in CHECK_REASONS
+    ]
+    assert sorted(of_sidecars) == sorted((e["seed"], e["reason"], e["detail"]) for e in listed)
+    # Of what only says that a candidate gave no row, the count is enough.
+    assert report.rejections["compiler-error"] > 0
+    assert "no lowering" not in json.dumps(sidecars)
+
+
+def test_a_build_without_failed_checks_has_an_empty_list(tmp_path: Path) -> None:
+    fake_build(tmp_path, config=checking("all"))
+    assert json.loads((tmp_path / "tiny" / "manifest.json").read_text())["failed_checks"] == []

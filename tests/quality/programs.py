@@ -1,0 +1,79 @@
+"""Small programs with all their levels, compiled in this process and ready to run."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+
+from jax_ir_pairs.extraction import levels
+from jax_ir_pairs.extraction.levels import Compiled
+from jax_ir_pairs.extraction.result import Check
+from jax_ir_pairs.extraction.source import abstract_arguments, load
+from jax_ir_pairs.synthesis.program import Program
+from tests.extraction.hand_written import program
+
+CHOLESKY = "def f(x):\n    return jnp.linalg.cholesky(x @ x.T + 9 * jnp.eye(4))"
+FFT = "def f(x):\n    return jnp.abs(jnp.fft.fft(x)).sum()"
+COSTLY = "def f(x):\n    return lax.fori_loop(0, 100, lambda i, y: jnp.tanh(y @ x), x)"
+LOOP_OF_CHOLESKY = (
+    "def f(x):\n    def body(i, y):\n"
+    "        return jnp.linalg.cholesky(y @ y.T + jnp.eye(4))\n\n"
+    "    return lax.fori_loop(0, 3, body, x)"
+)
+SHARDED = (
+    "from jax.sharding import AxisType, PartitionSpec as P\n\n"
+    "mesh = jax.make_mesh((2,), ('i',), axis_types=(AxisType.Auto,))\n\n\n"
+    "@partial(jax.shard_map, mesh=mesh, in_specs=P('i'), out_specs=P('i'))\n"
+    "def f(x):\n    return lax.psum(x, 'i') * 2 + lax.axis_index('i')"
+)
+CALLBACK = (
+    "import numpy as np\n\n\ndef f(x):\n    return jax.pure_callback(lambda y: np.sin(y), x, x) * 2"
+)
+SYMBOLIC = (
+    "from jax import export\n\n"
+    "exported = export.export(jax.jit(lambda x: jnp.abs(x) - x))(\n"
+    "    jax.ShapeDtypeStruct(export.symbolic_shape('b, 2'), jnp.float32)\n)\n\n\n"
+    "def f(x):\n    return exported.call(x)"
+)
+
+TAKEN = {
+    "interpreter": ("def f(x):\n    return jnp.sin(x) @ x.T + 1", "f32[4,4]"),
+    "interpreter+xla of cholesky": (CHOLESKY, "f32[4,4]"),
+    "interpreter+xla of fft": (FFT, "f32[8]"),
+    "interpreter+xla of lapack": ("def f(x):\n    return jnp.linalg.qr(x)[1]", "f32[4,4]"),
+    "hlo as too costly": (COSTLY, "f32[32,32]"),
+    "hlo as in a loop": (LOOP_OF_CHOLESKY, "f32[4,4]"),
+    "stablehlo": (SHARDED, "f32[4]"),
+    "jax of callback": (CALLBACK, "f32[4]"),
+    "jax of symbolic": (SYMBOLIC, "f32[4,2]"),
+}
+"""Programs by the oracle that is taken for them, and why."""
+
+
+@functools.cache
+def compiled(body: str, *avals: Any) -> Compiled:
+    """Gives a program of this body, which defines `f`, ready to run."""
+    return of(program(body, *avals))
+
+
+def of(source: Program) -> Compiled:
+    """Gives a program ready to run."""
+    found: list[Compiled] = []
+
+    def keep(ready: Compiled) -> Check:
+        found.append(ready)
+        return Check("nobody", 0.0, 0.0)
+
+    levels.extract(source.python, source.entry_point, source.inputs, check=keep)
+    return found[0]
+
+
+def stablehlo(body: str, *avals: Any) -> str:
+    """Gives the StableHLO of a program of this body, which is not compiled."""
+    source = program(body, *avals)
+    jax.config.update("jax_enable_x64", False)
+    arguments = abstract_arguments(source.inputs)
+    text: str = load(source.python, "f").trace(*arguments).lower().as_text()
+    return text

@@ -1,0 +1,158 @@
+"""Wrong results are injected where the compiled program hands out its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from jax_ir_pairs.errors import Rejected
+from jax_ir_pairs.extraction.levels import Compiled
+from jax_ir_pairs.quality import check as checking
+from jax_ir_pairs.quality.check import check, execute
+from jax_ir_pairs.quality.inputs import Array
+from tests.quality.programs import compiled
+
+FLOAT = ("def f(x):\n    return jnp.tanh(x) * 2", "f32[4,8]")
+INTEGER = ("def f(x):\n    return x * 1000003", "i32[8]")
+MIXED = ("def f(x, n):\n    return jnp.sin(x), n * 1000003", "f32[8]", "i32[8]")
+KEYS = ("def f(x, k):\n    return jnp.sin(x), jax.random.split(k)", "f32[8]", "key<fry>[]")
+NARROW = ("def f(x):\n    return x * 2", "bf16[8]")
+CANCELLING = ("def f(x):\n    return jnp.sin(x * 1e6) - jnp.cos(x * 1e6)", "f32[8]")
+
+Change = Callable[[list[Array]], list[Array]]
+
+
+def changed(monkeypatch: pytest.MonkeyPatch, change: Change) -> None:
+    """Makes every run of a program give something else."""
+
+    def wrong(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
+        return change([value.copy() for value in execute(program, inputs)])
+
+    monkeypatch.setattr(checking, "execute", wrong)
+
+
+def first(change: Callable[[Array], Array]) -> Change:
+    return lambda results: [change(results[0]), *results[1:]]
+
+
+def last(change: Callable[[Array], Array]) -> Change:
+    return lambda results: [*results[:-1], change(results[-1])]
+
+
+def one_element(value: Array, new: float) -> Array:
+    value.flat[3] = new
+    return value
+
+
+def one_more(value: Array) -> Array:
+    value.flat[0] += 1
+    return value
+
+
+@pytest.mark.parametrize(
+    ("body", "change", "detail"),
+    [
+        (FLOAT, first(lambda x: one_element(x, 5.0)), r"interpreter: result 0, float32\[4,8\], "
+         r"differs in \d+ of 32 elements by up to [\d.]+, [\d.]+ of its greatest magnitude, over "
+         r"[\d.]+e-06"),
+        (FLOAT, first(lambda x: x * np.float32(1 + 1e-4)), r"interpreter: .* differs in 32 of 32 "
+         r"elements by up to 0\.00019\d?, 0\.0001 of its greatest magnitude, over .*"),
+        (FLOAT, first(np.transpose), r"result 0 is float32\[8,4\], not float32\[4,8\]"),
+        (FLOAT, first(lambda x: x.astype(np.float64)), r"result 0 is float64\[4,8\], not float32.*"),
+        (FLOAT, lambda results: [], "0 results instead of 1"),
+        (FLOAT, lambda results: results * 2, "2 results instead of 1"),
+        (NARROW, first(lambda x: -x), r"interpreter: result 0, bfloat16\[8\], differs in 8 of 8 .*"),
+        (INTEGER, first(one_more), r"interpreter: result 0, int32\[8\], differs in 1 of 8 elements "
+         r"by up to 1, [\d.e-]+ of its greatest magnitude, over 0"),
+        (MIXED, last(one_more), r"interpreter: result 1, int32\[8\], differs in 1 of 8 .*, over 0"),
+        (KEYS, last(one_more), r"interpreter: result 1, uint32\[2,2\], differs in 1 of 4 .*, over 0"),
+        (KEYS, last(lambda x: x[::-1]), r"interpreter: result 1, uint32\[2,2\], differs in 4 of 4 .*"),
+    ],
+    ids=["value", "beyond tolerance", "shape", "dtype", "none", "too many", "sign", "integer",
+         "integer beside floats", "word of a key", "keys"],
+)  # fmt: skip
+def test_a_wrong_result_is_a_mismatch(
+    body: tuple[str, ...], change: Change, detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = compiled(*body)
+    check(program, 0)
+    changed(monkeypatch, change)
+    with pytest.raises(Rejected) as info:
+        check(program, 0)
+    assert info.value.reason == "mismatch"
+    assert re.fullmatch(detail, info.value.detail), info.value.detail
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_rejected(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed(monkeypatch, first(lambda x: one_element(x, value)))
+    with pytest.raises(Rejected) as info:
+        check(compiled(*FLOAT), 0)
+    assert (info.value.reason, info.value.detail) == (
+        "nonfinite",
+        "result 0, float32[4,8], on ordinary inputs",
+    )
+
+
+def test_a_program_that_is_not_finite_itself_is_rejected() -> None:
+    with pytest.raises(Rejected, match=r"nonfinite: result 0, float32\[8\], on ordinary inputs"):
+        check(compiled("def f(x):\n    return jnp.log(x)", "f32[8]"), 0)
+
+
+def test_a_difference_within_the_tolerance_passes_with_its_errors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = compiled(*FLOAT)
+    exact = check(program, 0)
+    assert exact.checked_by == "interpreter"
+    assert exact.max_rel_error < 3e-7
+    changed(monkeypatch, first(lambda x: x * np.float32(1 + 2.0**-20)))
+    off = check(program, 0)
+    assert 2.0**-21 < off.max_rel_error < 2.0**-19
+    assert off.max_abs_error == pytest.approx(2 * off.max_rel_error, rel=0.2)
+
+
+def test_what_rounding_its_inputs_moves_as_far_is_no_mismatch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = compiled(*CANCELLING)
+    changed(monkeypatch, first(lambda x: x + np.float32(1e-2)))
+    # An ulp of x is some 0.06 in the argument of these functions.
+    assert 1e-3 < check(program, 0).max_rel_error < 0.1
+    changed(monkeypatch, first(lambda x: x + np.float32(20)))
+    with pytest.raises(Rejected, match="mismatch"):
+        check(program, 0)
+
+
+def test_one_ill_conditioned_result_excuses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "def f(x):\n    return jnp.sin(x * 1e6), jnp.sin(x)"
+    program = compiled(body, "f32[8]")
+    changed(monkeypatch, last(lambda x: x + np.float32(1e-2)))
+    with pytest.raises(Rejected, match=r"mismatch: interpreter: result 1, "):
+        check(program, 0)
+
+
+def test_what_the_runtime_refuses_is_a_run_error() -> None:
+    body = (
+        "def refuse(x):\n    raise RuntimeError('not today')\n\n\n"
+        "def f(x):\n    return jax.pure_callback(refuse, x, x)"
+    )
+    with pytest.raises(Rejected) as info:
+        check(compiled(body, "f32[4]"), 0)
+    assert info.value.reason == "run-error"
+    assert "not today" in info.value.detail
+
+
+def test_the_seed_chooses_the_inputs_and_nothing_else_does() -> None:
+    program = compiled(*FLOAT)
+    assert check(program, 5) == check(program, 5)
+    assert len({check(program, seed).max_rel_error for seed in range(4)}) > 1
+
+
+def test_inputs_that_jax_drops_are_no_inputs_of_the_modules() -> None:
+    body = "def f(x, unused, y):\n    return x - 2 * y"
+    found = check(compiled(body, "f32[4]", "f32[3]", "f32[4]"), 0)
+    assert (found.checked_by, found.max_rel_error < 1e-6) == ("interpreter", True)

@@ -1,0 +1,72 @@
+"""The child that checks: one for all tests of this file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isclose
+
+import pytest
+
+from jax_ir_pairs.errors import Rejected
+from jax_ir_pairs.quality import CheckingProcess, is_checked
+from tests.extraction.hand_written import LIMITS, SIMPLE, program
+
+CRASHING = program(
+    "import os\n\n\ndef stop(x):\n    os.write(2, b'no way on')\n    os.abort()\n\n\n"
+    "def f(x):\n    return jax.pure_callback(stop, x, x)",
+    "f32[2]",
+)
+"""Compiles, and ends the process once it is run."""
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[CheckingProcess]:
+    with CheckingProcess(LIMITS) as process:
+        yield process
+
+
+def test_without_a_seed_nothing_is_run(process: CheckingProcess) -> None:
+    found = process.extract(SIMPLE)
+    assert (found.checked_by, found.max_abs_error, found.max_rel_error) == (None, None, None)
+    assert process.extract(CRASHING).checked_by is None
+    assert "check" not in process.stage_seconds
+
+
+def test_with_a_seed_the_levels_are_the_same_and_the_check_is_there(
+    process: CheckingProcess,
+) -> None:
+    found = process.extract(SIMPLE, check_seed=3)
+    assert found.checked_by == "interpreter"
+    assert found.max_abs_error is not None
+    assert found.max_abs_error < 1e-6
+    assert process.stage_seconds["check"] > 0
+    plain = process.extract(SIMPLE)
+    assert (found.jaxpr, found.optimized_hlo) == (plain.jaxpr, plain.optimized_hlo)
+
+
+def test_a_rejection_says_what_was_found(process: CheckingProcess) -> None:
+    with pytest.raises(Rejected) as info:
+        process.extract(program("def f(x):\n    return jnp.log(x)", "f32[8]"), check_seed=0)
+    assert (info.value.reason, info.value.detail) == (
+        "nonfinite",
+        "result 0, float32[8], on ordinary inputs",
+    )
+
+
+def test_a_crash_while_it_runs_costs_one_program(process: CheckingProcess) -> None:
+    with pytest.raises(Rejected) as info:
+        process.extract(CRASHING, check_seed=0)
+    assert (info.value.reason, info.value.detail) == ("crash", "SIGABRT: no way on")
+    assert process.extract(SIMPLE, check_seed=0).checked_by == "interpreter"
+
+
+def test_of_a_sample_a_tenth_is_checked() -> None:
+    chosen = [seed for seed in range(20_000) if is_checked("sample", seed)]
+    assert isclose(len(chosen) / 20_000, 0.1, abs_tol=0.008)
+    assert chosen[:8] == GOLDEN
+    assert not any(is_checked("none", seed) for seed in range(100))
+    assert all(is_checked("all", seed) for seed in range(100))
+
+
+GOLDEN = [4, 5, 11, 12, 16, 30, 43, 62]
+"""The first of them: which rows of a dataset were checked depends on nothing but their seed."""

@@ -1,0 +1,49 @@
+"""What the child answers, in this process."""
+
+from __future__ import annotations
+
+import pytest
+
+from jax_ir_pairs.errors import Rejected
+from jax_ir_pairs.extraction.worker import answer
+from jax_ir_pairs.quality.worker import extract
+from tests.extraction.hand_written import SIMPLE, program
+
+REQUEST = {"python": SIMPLE.python, "entry_point": "f", "inputs": SIMPLE.inputs}
+
+
+def test_a_request_without_a_seed_is_not_checked() -> None:
+    reply = answer({**REQUEST, "targets": [], "passes": False}, extract)
+    assert reply["extraction"]["checked_by"] is None
+    assert "check" not in reply["seconds"]
+
+
+def test_a_request_with_a_seed_is() -> None:
+    reply = answer({**REQUEST, "check_seed": 0}, extract)
+    assert reply["extraction"]["checked_by"] == "interpreter"
+    assert list(reply["seconds"])[-1] == "check"
+
+
+def test_64_bits_of_one_program_are_not_those_of_the_next() -> None:
+    body = (
+        "jax.config.update('jax_enable_x64', True)\n\n\n"
+        "def f(x, n):\n    return jnp.sin(x), n * 1000003"
+    )
+    wide = program(body, "f64[8]", "i64[]")
+    checked = extract(wide.python, "f", wide.inputs, check_seed=0)
+    assert checked.checked_by == "interpreter"
+    assert checked.max_rel_error is not None
+    assert checked.max_rel_error < 1e-15
+    narrow = extract(SIMPLE.python, "f", SIMPLE.inputs, check_seed=0)
+    assert "f64" not in narrow.jaxpr
+
+
+def test_a_rejection_is_an_answer() -> None:
+    wrong = program("def f(x):\n    return x / 0", "f32[2]")
+    with pytest.raises(Rejected, match="nonfinite"):
+        extract(wrong.python, "f", wrong.inputs, check_seed=0)
+    reply = answer(
+        {"python": wrong.python, "entry_point": "f", "inputs": wrong.inputs, "check_seed": 0},
+        extract,
+    )
+    assert reply["rejected"][0] == "nonfinite"
