@@ -31,6 +31,7 @@ _SYNTAX = re.compile(
 )
 """How the complaints of MLIR's parser begin, which also runs the verifier."""
 
+_PARTITIONS = re.compile(r"mhlo\.num_partitions = (\d+)")
 _DYNAMIC = re.compile(r"[<x]\?")
 """An axis of open length in a type."""
 
@@ -47,7 +48,17 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
         if _DYNAMIC.search(text):
             module = _refined(module)
             text = str(module)
-        return Module(text, *signature(module), int(row["num_devices"]))
+        return Module(text, *signature(module), _num_devices(text, row))
+
+
+def _num_devices(text: str, row: Mapping[str, Any]) -> int:
+    """Gives the row's devices where a text says of them what the row's does, else what it says.
+
+    A row can be compiled for more devices than its text has partitions.
+    """
+    said, own = (_PARTITIONS.search(each) for each in (text, row["stablehlo"]))
+    partitions = int(said[1]) if said else 1
+    return int(row["num_devices"]) if partitions == (int(own[1]) if own else 1) else partitions
 
 
 def _refined(module: ir.Module) -> ir.Module:
