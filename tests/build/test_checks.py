@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import pyarrow.parquet as pq
 import pytest
 
 from jax_ir_pairs.config import Config
-from jax_ir_pairs.errors import CHECK_REASONS, Reason, Rejected
+from jax_ir_pairs.errors import CHECK_REASONS, Rejected
 from jax_ir_pairs.quality import is_checked
 from jax_ir_pairs.synthesis.program import Program
 from tests.build.fake_builds import fake_build

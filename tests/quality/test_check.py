@@ -58,18 +58,18 @@ def one_more(value: Array) -> Array:
         (FLOAT, first(lambda x: one_element(x, 5.0)), r"interpreter: result 0, float32\[4,8\], "
          r"differs in \d+ of 32 elements by up to [\d.]+, [\d.]+ of its greatest magnitude, over "
          r"[\d.]+e-06"),
-        (FLOAT, first(lambda x: x * np.float32(1 + 1e-4)), r"interpreter: .* differs in 32 of 32 "
-         r"elements by up to 0\.00019\d?, 0\.0001 of its greatest magnitude, over .*"),
+        (FLOAT, first(lambda x: x * np.float32(1 + 1e-4)), r"interpreter: .* differs in 32 of "
+         r"32 elements by up to 0\.00019\d?, 0\.0001 of its greatest magnitude, over .*"),
         (FLOAT, first(np.transpose), r"result 0 is float32\[8,4\], not float32\[4,8\]"),
-        (FLOAT, first(lambda x: x.astype(np.float64)), r"result 0 is float64\[4,8\], not float32.*"),
+        (FLOAT, first(lambda x: x.astype(np.float64)), r"result 0 is float64\[4,8\], not .*"),
         (FLOAT, lambda results: [], "0 results instead of 1"),
         (FLOAT, lambda results: results * 2, "2 results instead of 1"),
-        (NARROW, first(lambda x: -x), r"interpreter: result 0, bfloat16\[8\], differs in 8 of 8 .*"),
+        (NARROW, first(lambda x: -x), r"interpreter: result 0, bfloat16\[8\], differs in 8 of .*"),
         (INTEGER, first(one_more), r"interpreter: result 0, int32\[8\], differs in 1 of 8 elements "
          r"by up to 1, [\d.e-]+ of its greatest magnitude, over 0"),
         (MIXED, last(one_more), r"interpreter: result 1, int32\[8\], differs in 1 of 8 .*, over 0"),
-        (KEYS, last(one_more), r"interpreter: result 1, uint32\[2,2\], differs in 1 of 4 .*, over 0"),
-        (KEYS, last(lambda x: x[::-1]), r"interpreter: result 1, uint32\[2,2\], differs in 4 of 4 .*"),
+        (KEYS, last(one_more), r"interpreter: result 1, uint32\[2,2\], differs in 1 of 4 .*"),
+        (KEYS, last(lambda x: x[::-1]), r"interpreter: result 1, uint32\[2,2\], differs in 4 .*"),
     ],
     ids=["value", "beyond tolerance", "shape", "dtype", "none", "too many", "sign", "integer",
          "integer beside floats", "word of a key", "keys"],

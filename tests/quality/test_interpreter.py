@@ -70,7 +70,9 @@ def test_a_call_and_a_branch() -> None:
 def test_keys_are_words_in_and_out() -> None:
     words = np.array([0, 42], np.uint32)
     found = of("def f(k):\n    return jax.random.split(k, 3)", ("key<fry>[]", words))
-    expected = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(jax.numpy.asarray(words)), 3))
+    expected = jax.random.key_data(
+        jax.random.split(jax.random.wrap_key_data(jax.numpy.asarray(words)), 3)
+    )
     assert (found[0] == np.asarray(expected)).all()
 
 

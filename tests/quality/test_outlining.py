@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from jax.interpreters.mlir import make_ir_context
@@ -41,7 +42,7 @@ def names(block: ir.Block) -> list[str]:
     return [op.operation.name for op in block.operations]
 
 
-def main(module: ir.Module) -> ir.Block:
+def main(module: ir.Module) -> Any:
     return functions_of(module)["main"].regions[0].blocks[0]
 
 

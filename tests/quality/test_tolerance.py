@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import ml_dtypes
 import pytest
@@ -15,8 +16,9 @@ def test_the_unit_roundoffs_are_those_of_the_formats(name: str) -> None:
     plain = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
     long = plain.get(name, name.lower().replace("f8e", "float8_e").replace("f4e", "float4_e"))
     # `eps` is the distance from 1 to the next number: twice the greatest error of a rounding.
+    finfo: Any = ml_dtypes.finfo
     dtype = getattr(ml_dtypes, long, long)
-    assert UNIT_ROUNDOFF[name] == float(ml_dtypes.finfo(dtype).eps) / 2
+    assert UNIT_ROUNDOFF[name] == float(finfo(dtype).eps) / 2
 
 
 def test_it_grows_with_the_root_of_the_roundings() -> None:
