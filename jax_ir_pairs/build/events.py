@@ -77,6 +77,8 @@ class BuildReport:
     rejections: dict[str, int]
     """By reason."""
     incidents: tuple[Rejection, ...]
+    failed_checks: tuple[Rejection, ...]
+    """Each may be a bug of a compiler."""
     shards_kept: int
     shards_built: int
     """Those that were broken included."""

@@ -113,14 +113,17 @@ class Run:
         rows = dict.fromkeys(self.config.splits.names, 0)
         rejections: Counter[str] = Counter()
         incidents: list[Rejection] = []
+        failed_checks: list[Rejection] = []
         for shard, sidecar in self._sidecars(all_shards(self.config) if self.manifest else shards):
             rows[shard.split] += len(sidecar.rows)
             rejections += sidecar.rejections
             incidents += sidecar.incidents
+            failed_checks += sidecar.failed_checks
         return BuildReport(
             rows=rows,
             rejections=dict(rejections.most_common()),
             incidents=tuple(incidents),
+            failed_checks=tuple(failed_checks),
             shards_kept=self.kept,
             shards_built=self.built,
             shards_broken=self.broken,

@@ -15,7 +15,7 @@ from jax_ir_pairs.cli.progress import Tally, counts
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.inspect.statistics_view import readable_bytes
 
-_INCIDENTS_SHOWN = 5
+_SHOWN = 5
 
 
 def summary(
@@ -53,10 +53,15 @@ def summary(
         table.add_row(name, Text(value))
     for number, line in enumerate(functions):
         table.add_row("" if number else "no row", Text(line))
-    for incident in report.incidents[:_INCIDENTS_SHOWN]:
-        table.add_row("incident", Text(f"seed {incident.seed}: {incident.reason}"))
-    if (more := len(report.incidents) - _INCIDENTS_SHOWN) > 0:
-        table.add_row("", f"and {more:,} more, in {folder / 'shards'}")
+    for name, rejections in (
+        ("incident", report.incidents),
+        ("failed check", report.failed_checks),
+    ):
+        for rejection in rejections[:_SHOWN]:
+            detail = f": {rejection.detail}" if name == "failed check" else ""
+            table.add_row(name, Text(f"seed {rejection.seed}: {rejection.reason}{detail}"))
+        if (more := len(rejections) - _SHOWN) > 0:
+            table.add_row("", f"and {more:,} more, in {folder / 'shards'}")
     return Group(table, Text(), Text(_next_steps(report, config, out)))
 
 
