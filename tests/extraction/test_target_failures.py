@@ -20,7 +20,9 @@ Answer = Callable[[Program, tuple[str, ...]], Extraction]
 
 
 def failing_on(target: str | None, reason: Reason = "crash") -> Answer:
-    def answer(program: Program, further: tuple[str, ...]) -> Extraction:
+    def answer(
+        program: Program, further: tuple[str, ...], check_seed: int | None = None
+    ) -> Extraction:
         if target in further or (target == "cpu" and not further) or target == "all":
             raise Rejected(reason, "it went down")
         levels = tuple(TargetLevels(name, None, f"for {name}") for name in further)
@@ -58,7 +60,9 @@ def test_what_no_target_can_change_is_not_tried_again(
 ) -> None:
     asked = []
 
-    def answer(program: Program, further: tuple[str, ...]) -> Extraction:
+    def answer(
+        program: Program, further: tuple[str, ...], check_seed: int | None = None
+    ) -> Extraction:
         asked.append(further)
         raise Rejected("trace-error", "TypeError")
 

@@ -64,7 +64,7 @@ def make(
     script_class: type[JaxIrPairs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., JaxIrPairs]:
     """Gives a builder with a cache of its own that extracts nothing."""
-    monkeypatch.setattr(processes, "ExtractionProcess", FakeProcess)
+    monkeypatch.setattr(processes, "CheckingProcess", FakeProcess)
     monkeypatch.setattr(builder, "shard_records", fake_records)
     monkeypatch.setattr(builder, "make_plan", lambda config: None)
     OPEN.clear()

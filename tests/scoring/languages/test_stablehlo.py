@@ -11,7 +11,7 @@ from jax_ir_pairs.scoring.module import (
     NotValidError,
 )
 
-ROW = {"num_devices": 1}
+ROW = {"num_devices": 1, "stablehlo": ""}
 
 
 def of_main(body: str, result: str = "tensor<2xf32>") -> str:
