@@ -15,6 +15,7 @@ FLOORS = {
     "hub": 8,
     "inspect": 8,
     "build": 7,
+    "verification": 8,
     "scoring": 7,
     "quality": 6,
     "extraction": 5,

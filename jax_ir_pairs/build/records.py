@@ -109,6 +109,13 @@ def shard_records(
         )
 
 
+def remade_row(
+    config: Config, split: str, shard: int, index: int, seed: int, process: Extractor
+) -> Row | Rejection:
+    """Gives the row of a seed, made by its place in the plan and nothing else."""
+    return _Candidates(config, split, shard, process).outcome(index, seed)
+
+
 def text_hash(text: str) -> str:
     """Gives 16 hex digits that stand for `text` where rows are compared."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -15,6 +15,7 @@ from jax_ir_pairs.cli.extract import extract
 from jax_ir_pairs.cli.inspection import Folder, coverage, near_duplicates, show, stats
 from jax_ir_pairs.cli.push import push
 from jax_ir_pairs.cli.score import score
+from jax_ir_pairs.cli.verify import verify
 from jax_ir_pairs.errors import UsageError
 
 app = typer.Typer(
@@ -179,6 +180,7 @@ def build(
 
 app.command()(extract)
 app.command()(score)
+app.command()(verify)
 app.command()(show)
 app.command()(stats)
 app.command()(coverage)
