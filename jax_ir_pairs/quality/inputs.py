@@ -113,7 +113,8 @@ def nudged(value: Array, bits: np.random.PCG64) -> Array:
         return other
     if not jax.numpy.issubdtype(value.dtype, np.floating):
         return value
-    words = np.ascontiguousarray(value).view(f"u{value.dtype.itemsize}")
+    # Of a scalar, contiguous is an array of one element.
+    words = np.ascontiguousarray(value).view(f"u{value.dtype.itemsize}").reshape(value.shape)
     # A neighbour of a number is the one whose bits, as an integer, are one more or one less.
     step = _integers(bits, value.shape, 0, 1) * 2 - 1
     moved = (words + step.astype(words.dtype)).view(value.dtype)
