@@ -9,15 +9,24 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ml_dtypes
+import jax
 import numpy as np
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 from jaxlib.mlir.passmanager import PassManager
 
+from jax_ir_pairs.quality.element_types import numpy_name
 from jax_ir_pairs.quality.interpreter_cost import ALONE, UnsupportedError, cost, is_identity
-from jax_ir_pairs.quality.outlining import Value, functions_of, inline, outlined, used
+from jax_ir_pairs.quality.outlining import (
+    Value,
+    functions_of,
+    inline,
+    nested,
+    outlined,
+    used,
+)
+from jax_ir_pairs.quality.tolerance import UNIT_ROUNDOFF
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,34 +39,18 @@ _OF_PLACEMENT = ("arg_attrs", "res_attrs", "sdy.sharding")
 """Attributes that say where values lie, or are of no other use; a sharding names a mesh."""
 _PIPELINE = "builtin.module(func.func(chlo-legalize-to-stablehlo))"
 
-# What each element type is called by NumPy and, where jaxlib has no buffer of it, in what wider
-# type the results are handed out: exactly.
-_PLAIN: dict[str, np.dtype[Any]] = {
-    "i1": np.dtype(np.bool_),
-    **{f"i{bits}": np.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
-    **{f"ui{bits}": np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
-    **{f"f{bits}": np.dtype(f"float{bits}") for bits in (16, 32, 64)},
+_PLAIN = frozenset(
+    {"i1", *(f"{kind}{bits}" for kind in ("i", "ui") for bits in (8, 16, 32, 64))}
+    | {"f16", "f32", "f64"}
+)
+"""The element types that jaxlib has buffers of."""
+_WIDER: dict[str, str] = {
+    **dict.fromkeys(("i2", "i4"), "i8"),
+    **dict.fromkeys(("ui2", "ui4"), "ui8"),
+    **dict.fromkeys((name for name in UNIT_ROUNDOFF if name not in _PLAIN), "f32"),
 }
-_WIDENED: dict[str, tuple[np.dtype[Any], str]] = {
-    "bf16": (np.dtype(ml_dtypes.bfloat16), "f32"),
-    "i2": (np.dtype(ml_dtypes.int2), "i8"),
-    "i4": (np.dtype(ml_dtypes.int4), "i8"),
-    "ui2": (np.dtype(ml_dtypes.uint2), "ui8"),
-    "ui4": (np.dtype(ml_dtypes.uint4), "ui8"),
-    "f4E2M1FN": (np.dtype(ml_dtypes.float4_e2m1fn), "f32"),
-    "f8E3M4": (np.dtype(ml_dtypes.float8_e3m4), "f32"),
-    "f8E4M3": (np.dtype(ml_dtypes.float8_e4m3), "f32"),
-    "f8E4M3B11FNUZ": (np.dtype(ml_dtypes.float8_e4m3b11fnuz), "f32"),
-    "f8E4M3FN": (np.dtype(ml_dtypes.float8_e4m3fn), "f32"),
-    "f8E4M3FNUZ": (np.dtype(ml_dtypes.float8_e4m3fnuz), "f32"),
-    "f8E5M2": (np.dtype(ml_dtypes.float8_e5m2), "f32"),
-    "f8E5M2FNUZ": (np.dtype(ml_dtypes.float8_e5m2fnuz), "f32"),
-    "f8E8M0FNU": (np.dtype(ml_dtypes.float8_e8m0fnu), "f32"),
-}
-_COMPLEX: dict[str, tuple[np.dtype[Any], str]] = {
-    "complex<f32>": (np.dtype(np.complex64), "f32"),
-    "complex<f64>": (np.dtype(np.complex128), "f64"),
-}
+"""The wider ones that the results of others are handed out in, exactly."""
+_COMPLEX = frozenset({"complex<f32>", "complex<f64>"})
 
 
 RunAlone = Callable[[str, Sequence[Array]], list[Array]]
@@ -78,13 +71,10 @@ def interpret(
     **Raises:** [`UnsupportedError`][] where the interpreter lacks something or would take too long,
     and ValueError where the inputs are not those of `main`.
     """
-    _register_passes()
     with make_ir_context(), ir.Location.unknown():
         module = ir.Module.parse(stablehlo_text)
         alone = cost(module, limit, lacking=run_alone is not None).alone
-        _drop_identities(module)
-        _copy_what_is_scattered_into(module)
-        PassManager.parse(_PIPELINE).run(module.operation)
+        _make_ready(module)
         if not alone:
             return _evaluate(module, inputs)
         assert run_alone is not None
@@ -115,10 +105,8 @@ class Interpreter:
     """
 
     def __init__(self, module: ir.Module, limit: float = BASE_LIMIT) -> None:
-        _register_passes()
         self.units = cost(module, limit).units
-        _drop_identities(module)
-        PassManager.parse(_PIPELINE).run(module.operation)
+        _make_ready(module)
         self._prepared = _Prepared(module)
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
@@ -159,23 +147,24 @@ def _register_passes() -> None:
     stablehlo.register_stablehlo_passes()
 
 
+def _make_ready(module: ir.Module) -> None:
+    _register_passes()
+    _drop_identities(module)
+    _copy_what_is_scattered_into(module)
+    PassManager.parse(_PIPELINE).run(module.operation)
+
+
 def _drop_identities(module: ir.Module) -> None:
     """Takes out what says where or how a value lies: ops that give it as it is, and shardings."""
-    found: list[ir.Operation] = []
-
-    def visit(op: ir.Operation) -> ir.WalkResult:
+    for op in list(nested([module.operation])):
         for name in _OF_PLACEMENT:
             if name in op.attributes:
                 del op.attributes[name]
-        if is_identity(op) or op.name == "sdy.mesh":
-            found.append(op)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
-    for op in found:
         if is_identity(op):
             op.results[0].replace_all_uses_with(op.operands[0])
-        op.erase()
+            op.erase()
+        elif op.name == "sdy.mesh":
+            op.erase()
 
 
 def _copy_what_is_scattered_into(module: ir.Module) -> None:
@@ -183,15 +172,7 @@ def _copy_what_is_scattered_into(module: ir.Module) -> None:
 
     What else reads them then sees the updates.
     """
-    found: list[ir.Operation] = []
-
-    def visit(op: ir.Operation) -> ir.WalkResult:
-        if op.name == "stablehlo.scatter":
-            found.append(op)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
-    for op in found:
+    for op in [op for op in nested([module.operation]) if op.name == "stablehlo.scatter"]:
         with ir.InsertionPoint(op), op.location:
             for place in range(len(op.results)):
                 value = op.operands[place]
@@ -209,18 +190,15 @@ def _with_plain_results(main: ir.Operation) -> list[np.dtype[Any]]:
             kind = ir.RankedTensorType(value.type)
             name = str(kind.element_type)
             if name in _PLAIN:
-                dtypes.append(_PLAIN[name])
                 values.append(value)
-            elif name in _WIDENED:
-                dtype, wider = _WIDENED[name]
-                dtypes.append(dtype)
-                wide = ir.RankedTensorType.get(kind.shape, ir.Type.parse(wider))
+            elif name in _WIDER:
+                wide = ir.RankedTensorType.get(kind.shape, ir.Type.parse(_WIDER[name]))
                 values.append(stablehlo.ConvertOp(wide, value).result)
             elif name in _COMPLEX:
-                dtypes.append(_COMPLEX[name][0])
                 values += [stablehlo.RealOp(value).result, stablehlo.ImagOp(value).result]
             else:
                 raise UnsupportedError(f"gives {name}")
+            dtypes.append(jax.numpy.dtype(numpy_name(name)))
         if len(values) > len(dtypes) or any(
             a != b for a, b in zip(values, end.operands, strict=True)
         ):

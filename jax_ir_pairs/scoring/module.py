@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 Aval = tuple[tuple[int, ...], str]
@@ -28,3 +29,12 @@ class Module:
     inputs: tuple[Aval, ...]
     outputs: tuple[Aval, ...]
     num_devices: int = 1
+
+
+_PARTITIONS = re.compile(r"mhlo\.num_partitions = (\d+)")
+
+
+def num_partitions(stablehlo: str) -> int:
+    """Gives the number of partitions that a text of StableHLO says it has."""
+    found = _PARTITIONS.search(stablehlo)
+    return int(found[1]) if found else 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import ml_dtypes
 import numpy as np
 import pytest
+from jax.interpreters.mlir import make_ir_context
+from jaxlib.mlir import ir
 
 from jax_ir_pairs.quality.inputs import Array
-from jax_ir_pairs.quality.interpreter import interpret
+from jax_ir_pairs.quality.interpreter import Interpreter, interpret
 from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
 from tests.quality.programs import stablehlo
 
@@ -162,3 +164,29 @@ def test_what_takes_too_long_is_refused() -> None:
     text = stablehlo("def f(x):\n    return jnp.sin(x)", "f32[100]")
     with pytest.raises(UnsupportedError, match="costs over 50"):
         interpret(text, [np.zeros(100, np.float32)], limit=50)
+
+
+SCATTER = """
+%0 = "stablehlo.scatter"(%a, %i, %u) <{scatter_dimension_numbers = #stablehlo.scatter<
+  inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1>}> ({
+  ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+    stablehlo.return %y : tensor<f32>
+}) : (tensor<2xf32>, tensor<1x1xi32>, tensor<1xf32>) -> tensor<2xf32>
+return %a, %0 : tensor<2xf32>, tensor<2xf32>"""
+
+
+def kept_ready(text: str, inputs: Sequence[Array]) -> list[Array]:
+    with make_ir_context(), ir.Location.unknown():
+        return Interpreter(ir.Module.parse(text))(inputs)
+
+
+@pytest.mark.parametrize("run", [interpret, kept_ready])
+def test_what_is_scattered_into_stays(
+    run: Callable[[str, Sequence[Array]], list[Array]],
+) -> None:
+    takes = "%a: tensor<2xf32>, %i: tensor<1x1xi32>, %u: tensor<1xf32>"
+    gives = "(tensor<2xf32>, tensor<2xf32>)"
+    text = f"func.func public @main({takes}) -> {gives} {{ {SCATTER} }}"
+    inputs = [np.zeros(2, np.float32), np.ones((1, 1), np.int32), np.ones(1, np.float32)]
+    before, after = run(text, inputs)
+    assert (before.tolist(), after.tolist()) == ([0, 0], [0, 1])

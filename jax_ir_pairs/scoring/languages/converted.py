@@ -11,7 +11,7 @@ from functools import partial
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
-from jax_ir_pairs.quality.outlining import functions_of
+from jax_ir_pairs.quality.outlining import functions_of, nested
 
 
 def use_stablehlo(module: ir.Module, *, one_device: bool) -> bool:
@@ -20,14 +20,8 @@ def use_stablehlo(module: ir.Module, *, one_device: bool) -> bool:
     Ops of MHLO become those of StableHLO and CHLO, `dot` what it is short for, tuples that custom
     calls give their parts; on `one_device` shardings mean nothing.
     """
-    found: list[tuple[Callable[[ir.Operation], None], ir.Operation]] = []
-
-    def visit(op: ir.Operation) -> ir.WalkResult:
-        if (rewriting := _rewriting(op, one_device)) is not None:
-            found.append((rewriting, op))
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
+    ops = nested([module.operation])
+    found = [(rewriting, op) for op in ops if (rewriting := _rewriting(op, one_device))]
     for rewrite, op in found:
         with ir.InsertionPoint(op), op.location:
             rewrite(op)

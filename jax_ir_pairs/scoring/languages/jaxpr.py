@@ -17,10 +17,15 @@ from jax_ir_pairs.quality.inputs import physical
 from jax_ir_pairs.scoring.jaxpr_binding.binding import DROPPED, Binding, sentence
 from jax_ir_pairs.scoring.jaxpr_binding.known import Known
 from jax_ir_pairs.scoring.jaxpr_text import parse
-from jax_ir_pairs.scoring.module import Aval, Module, NotRunnableError, NotValidError
+from jax_ir_pairs.scoring.module import (
+    Aval,
+    Module,
+    NotRunnableError,
+    NotValidError,
+    num_partitions,
+)
 
 _WIDE = re.compile(r"\b(?:[fiu]64|c128)\[")
-_PARTITIONS = re.compile(r"mhlo\.num_partitions = (\d+)")
 
 
 def read(text: str, row: Mapping[str, Any]) -> Module:
@@ -49,12 +54,11 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
         raise NotRunnableError(f"it does not lower: {sentence(error)}") from None
     except Exception as error:
         raise NotValidError(f"it does not lower: {sentence(error)}") from error
-    partitions = _PARTITIONS.search(stablehlo)
     return Module(
         stablehlo,
         _avals(traced.jaxpr.in_avals),
         _avals(traced.jaxpr.out_avals),
-        int(partitions[1]) if partitions else 1,
+        num_partitions(stablehlo),
     )
 
 

@@ -5,7 +5,6 @@ In a child of its own, which ends with the answer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +13,8 @@ import jax
 from jax_ir_pairs.extraction.failures import described
 from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.quality.inputs import physical
-from jax_ir_pairs.scoring.module import Aval, Module, NotParsedError, NotValidError
+from jax_ir_pairs.scoring.module import Aval, Module, NotParsedError, NotValidError, num_partitions
 from jax_ir_pairs.scoring.python_screen import python_refusal
-
-_PARTITIONS = re.compile(r"mhlo\.num_partitions = (\d+)")
 
 
 def screened(text: str, entry_point: str) -> str:
@@ -46,8 +43,7 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
         stablehlo = lowered.as_text()
     except BaseException as error:  # a program may raise SystemExit too
         raise NotValidError(f"It does not trace: {described(error)}.") from None
-    partitions = _PARTITIONS.search(stablehlo)
-    return Module(stablehlo, ins, outs, int(partitions[1]) if partitions else 1)
+    return Module(stablehlo, ins, outs, num_partitions(stablehlo))
 
 
 def _avals(avals: Any) -> tuple[Aval, ...]:

@@ -11,14 +11,15 @@ from jax.extend.mlir import refine_polymorphic_shapes
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
+from jax_ir_pairs.quality.element_types import numpy_name
 from jax_ir_pairs.quality.outlining import callee, functions_of, nested
-from jax_ir_pairs.scoring.element_types import numpy_name
 from jax_ir_pairs.scoring.module import (
     Aval,
     Module,
     NotParsedError,
     NotRunnableError,
     NotValidError,
+    num_partitions,
 )
 
 DIALECTS = frozenset({"builtin", "chlo", "func", "mhlo", "sdy", "stablehlo"})
@@ -31,7 +32,6 @@ _SYNTAX = re.compile(
 )
 """How the complaints of MLIR's parser begin, which also runs the verifier."""
 
-_PARTITIONS = re.compile(r"mhlo\.num_partitions = (\d+)")
 _DYNAMIC = re.compile(r"[<x]\?")
 """An axis of open length in a type."""
 
@@ -56,9 +56,10 @@ def _num_devices(text: str, row: Mapping[str, Any]) -> int:
 
     A row can be compiled for more devices than its text has partitions.
     """
-    said, own = (_PARTITIONS.search(each) for each in (text, row["stablehlo"]))
-    partitions = int(said[1]) if said else 1
-    return int(row["num_devices"]) if partitions == (int(own[1]) if own else 1) else partitions
+    partitions = num_partitions(text)
+    if partitions == num_partitions(row["stablehlo"]):
+        return int(row["num_devices"])
+    return partitions
 
 
 def _refined(module: ir.Module) -> ir.Module:

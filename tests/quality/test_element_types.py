@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from jax_ir_pairs.scoring.element_types import numpy_name
+from jax_ir_pairs.quality.element_types import numpy_name
 
 
 @pytest.mark.parametrize(
