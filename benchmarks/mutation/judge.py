@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -105,4 +105,4 @@ def _short(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), extract=cast("Any", judge))
+    main(int(sys.argv[1]), extract=judge)

@@ -6,7 +6,6 @@ import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import jax
@@ -42,21 +41,10 @@ def running(level: str, text: str, row: Mapping[str, Any]) -> Running:
     if level == "python":
         return _of_python(text, row)
     stablehlo = _MODULES[level](text, row)
-    _register_kernels()
     # Only StableHLO's text says how its inputs lie on several devices.
     if level != "stablehlo" and row["num_devices"] > 1:
         raise ValueError("is of several devices")
     return _of_module(stablehlo, row["num_devices"])
-
-
-@cache
-def _register_kernels() -> None:
-    """Makes JAX hand LAPACK's kernels to XLA, as it does when it lowers a program that needs one.
-
-    A module that calls one before ends the process.
-    """
-    matrix = jax.ShapeDtypeStruct((2, 2), np.float32)
-    jax.jit(jax.numpy.linalg.cholesky).lower(matrix)
 
 
 def _of_python(text: str, row: Mapping[str, Any]) -> Running:

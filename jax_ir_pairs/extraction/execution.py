@@ -12,26 +12,26 @@ from types import MappingProxyType
 from typing import Any
 
 import jax
-import jaxlib._hlo as _hlo
 import jaxlib._jax as _jax
 import numpy as np
 from jax._src import compiler
 from jax._src.sharding_impls import GSPMDSharding
 
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
+from jax_ir_pairs.extraction.hlo_module import parse_hlo
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def stablehlo_of(hlo_text: str) -> bytes:
     """Gives an unoptimized HLO module as StableHLO; raises what jaxlib does for what is none."""
-    module = _hlo.hlo_module_from_text(hlo_text)
+    module = parse_hlo(hlo_text)
     stablehlo: bytes = _jax.mlir.hlo_to_stablehlo(module.as_serialized_hlo_module_proto())
     return stablehlo
 
 
 @functools.cache
-def _load_lapack() -> None:
+def load_lapack() -> None:
     """Looks LAPACK's functions up, as lowering a program does; without it a call ends the process.
 
     The only public way is to lower an op that LAPACK computes.
@@ -44,7 +44,7 @@ def _register_sparse() -> None:
     importlib.import_module("jax.experimental.sparse")
 
 
-_LIBRARIES = {"lapack_": _load_lapack, "cpu_csr_": _register_sparse}
+_LIBRARIES = {"lapack_": load_lapack, "cpu_csr_": _register_sparse}
 """What has to be done in this process before a custom call of that prefix, once."""
 
 

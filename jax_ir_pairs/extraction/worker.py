@@ -26,12 +26,11 @@ from typing import Any, BinaryIO
 
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.environment import DUMPS
-from jax_ir_pairs.extraction.result import Extraction
 
 _PROGRAMS_PER_TRIM = 20
 
-Extract = Callable[..., Extraction]
-"""What answers a request, whose fields are its arguments, beside `lap`."""
+Extract = Callable[..., Any]
+"""What answers a request, whose fields are its arguments, beside `lap`, with a dataclass."""
 
 
 def main(memory_bytes: int, targets: Sequence[str] = (), extract: Extract | None = None) -> None:

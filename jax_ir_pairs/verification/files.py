@@ -10,9 +10,14 @@ from jax_ir_pairs.build.shard import sha256_of
 from jax_ir_pairs.verification.finding import Finding
 
 
+def listed_shards(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Gives what a manifest says of each shard."""
+    return [shard for split in manifest["splits"].values() for shard in split["shards"]]
+
+
 def check_files(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Finding]:
     """Gives what is wrong with the shards that a manifest lists, and those that it does not."""
-    listed = [shard for split in manifest["splits"].values() for shard in split["shards"]]
+    listed = listed_shards(manifest)
     for shard in listed:
         path = folder / shard["file"]
         if not path.is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jax_ir_pairs.build.records import text_hash
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.schema import arrow_schema
 from jax_ir_pairs.verification.finding import Finding
@@ -60,7 +60,7 @@ class RowChecks:
     def _of_row(
         self, where: str, row: Mapping[str, Any], split: str, shard: int
     ) -> Iterator[Finding]:
-        own = hashlib.sha256((row["python"] + row["inputs"]).encode()).hexdigest()[:16]
+        own = text_hash(row["python"] + row["inputs"])
         if row["id"] != own:
             yield Finding("id", where, f"id is {row['id']}, and of python and inputs {own}")
         for column, wanted in (("config", self._config.name), ("split", split), ("shard", shard)):
@@ -68,7 +68,7 @@ class RowChecks:
                 yield Finding("split", where, f"{column} is {row[column]!r}, not {wanted!r}")
         for column, seen in self._seen.items():
             value = row[column]
-            key = hashlib.sha256(value.encode()).digest()[:12] if column == "jaxpr" else value
+            key = text_hash(value) if column == "jaxpr" else value
             if (first := seen.setdefault(key, where)) != where:
                 yield Finding("duplicate", where, f"has the {column} of {first}")
         first_split = self._structures.setdefault(row["structure_hash"], split)

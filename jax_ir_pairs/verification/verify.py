@@ -16,12 +16,14 @@ from jax_ir_pairs.build.fingerprint import build_fingerprint
 from jax_ir_pairs.build.layout import Folder, Shard, all_shards
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError, UsageError
+from jax_ir_pairs.extraction.answering import AnsweringProcess
+from jax_ir_pairs.extraction.environment import memory_bytes
 from jax_ir_pairs.quality import CheckingProcess
-from jax_ir_pairs.verification.files import check_files
+from jax_ir_pairs.verification.files import check_files, listed_shards
 from jax_ir_pairs.verification.finding import Finding
 from jax_ir_pairs.verification.remaking import check_row
 from jax_ir_pairs.verification.rows import RowChecks
-from jax_ir_pairs.verification.texts import TextChecks
+from jax_ir_pairs.verification.texts import WORKER, check_texts
 
 Step = Callable[[str, int, int], None]
 """Is told of the progress: what is done, how much of it, and of how much."""
@@ -69,13 +71,15 @@ def verify(
     differences = _differences(own, config)
     chosen = _chosen(counts, rows)
     with ExitStack() as stack:
-        texts = stack.enter_context(TextChecks(config.limits))
+        memory = memory_bytes(config.limits.memory_gib, ("cpu",))
+        reader = stack.enter_context(AnsweringProcess(WORKER, memory))
         process = stack.enter_context(
             CheckingProcess(config.limits, config.targets, passes=config.passes)
         )
         for done, (where, row) in enumerate(_rows(own, chosen)):
             on_step("rows", done, len(chosen))
-            findings += texts.check(where, row, run=bool(differences))
+            seconds, run = config.limits.seconds, bool(differences)
+            findings += check_texts(where, row, reader, seconds, run=run)
             if not differences:
                 findings += check_row(where, row, config, process)
     return Verification(
@@ -94,7 +98,7 @@ def _manifest(folder: Folder) -> tuple[Mapping[str, Any], Config]:
     try:
         manifest = json.loads(folder.manifest.read_bytes())
         config = Config.model_validate_json(json.dumps(manifest["config"]))
-        if not all({"file", "bytes", "sha256"} <= set(s) for s in _listed(manifest)):
+        if not all({"file", "bytes", "sha256"} <= set(s) for s in listed_shards(manifest)):
             raise KeyError
     except FileNotFoundError:
         raise BuildError(
@@ -106,12 +110,8 @@ def _manifest(folder: Folder) -> tuple[Mapping[str, Any], Config]:
     return manifest, config
 
 
-def _listed(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [shard for split in manifest["splits"].values() for shard in split["shards"]]
-
-
 def _counts(manifest: Mapping[str, Any], counts: Mapping[Shard, int]) -> Iterator[Finding]:
-    listed = {shard["file"]: shard["rows"] for shard in _listed(manifest)}
+    listed = {shard["file"]: shard["rows"] for shard in listed_shards(manifest)}
     for shard, found in counts.items():
         name = f"{shard.name}.parquet"
         if name in listed and listed[name] != found:

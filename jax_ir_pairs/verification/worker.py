@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from jax_ir_pairs.extraction.worker import main
 
@@ -58,4 +58,4 @@ def _result(row: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), extract=cast("Any", examine))
+    main(int(sys.argv[1]), extract=examine)
