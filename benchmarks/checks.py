@@ -15,43 +15,49 @@ import statistics
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
 from jax_ir_pairs.config import Recipe, load_config
-from jax_ir_pairs.errors import CHECK_REASONS, Rejected
+from jax_ir_pairs.errors import CHECK_REASONS, REASONS, Rejected
 from jax_ir_pairs.quality import CheckingProcess
 from jax_ir_pairs.synthesis import draw
 
 _WARM_UP = 10
-RECIPE: Recipe
+
+
+class _Answer(NamedTuple):
+    outcome: str
+    relative_error: float
+    wall: float
+    cpu: float
 
 
 class _Worker:
     """A process of its own, and the CPU time that it spends on programs."""
 
-    def __init__(self, process: CheckingProcess) -> None:
+    def __init__(self, process: CheckingProcess, recipe: Recipe) -> None:
         before = set(psutil.Process().children())
         process.start()
         [self._child] = set(psutil.Process().children()) - before
-        self.process = process
-        self.cpu: list[float] = []
-        self.wall: list[float] = []
+        self._process, self._recipe = process, recipe
 
-    def ask(self, seed: int, *, check: bool) -> tuple[str, float, float]:
-        """Gives who confirmed a program and how far it is off; counts what it took."""
+    def ask(self, seed: int, *, check: bool) -> _Answer:
+        """Gives what became of a program, and what it took."""
+        program = draw(self._recipe, seed).program()
         before, started = self._cpu(), time.perf_counter()
         try:
-            found = self.process.extract(draw(RECIPE, seed).program(), seed if check else None)
+            found = self._process.extract(program, seed if check else None)
+            outcome, relative = found.checked_by or "", found.max_rel_error or 0.0
         except Rejected as rejected:
             if rejected.reason in CHECK_REASONS:
                 print(f"seed {seed}: {rejected.reason}: {rejected.detail}", flush=True)
-            return rejected.reason, 0.0, 0.0
-        self.wall.append(time.perf_counter() - started)
-        self.cpu.append(self._cpu() - before)
-        return found.checked_by or "", found.max_abs_error or 0.0, found.max_rel_error or 0.0
+            outcome, relative = rejected.reason, 0.0
+        wall, cpu = time.perf_counter() - started, self._cpu() - before
+        return _Answer(outcome, relative, wall, cpu)
 
     def _cpu(self) -> float:
         times = self._child.cpu_times()
@@ -65,7 +71,6 @@ def _quantiles(values: list[float]) -> list[float]:
 
 def main() -> None:
     """Prints the table of oracles, the rejections and the overhead."""
-    global RECIPE
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", nargs="?", default="hlo-10k")
     parser.add_argument("programs", nargs="?", type=int, default=100)
@@ -73,20 +78,20 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     config = load_config(asked.config)
-    RECIPE = config.recipe
     found: defaultdict[str, list[float]] = defaultdict(list)
     cost: defaultdict[str, float] = defaultdict(float)
     with CheckingProcess(config.limits) as one, CheckingProcess(config.limits) as other:
-        checked, unchecked = _Worker(one), _Worker(other)
+        checked, unchecked = _Worker(one, config.recipe), _Worker(other, config.recipe)
+        pairs: list[tuple[_Answer, _Answer]] = []
         for seed in range(10**9, 10**9 + _WARM_UP):
             checked.ask(seed, check=True)
             unchecked.ask(seed, check=False)
-        checked.cpu, checked.wall, unchecked.cpu, unchecked.wall = [], [], [], []
         for seed in range(asked.first, asked.first + asked.programs):
-            outcome, _, relative = checked.ask(seed, check=True)
-            unchecked.ask(seed, check=False)
-            found[outcome].append(relative)
-            cost[outcome] += dict(one.stage_seconds).get("check", 0.0)
+            pair = checked.ask(seed, check=True), unchecked.ask(seed, check=False)
+            found[pair[0].outcome].append(pair[0].relative_error)
+            cost[pair[0].outcome] += dict(one.stage_seconds).get("check", 0.0)
+            if pair[0].outcome not in REASONS:  # what both gave a row for
+                pairs.append(pair)
     table = Table(
         "outcome", "programs", "share", "check ms", "equal", "p50", "p90", "p99", "largest"
     )
@@ -102,12 +107,9 @@ def main() -> None:
             *(f"{cut:.1e}" for cut in cuts),
         )
     overhead = {
-        "cpu": sum(checked.cpu) / sum(unchecked.cpu) - 1,
-        "wall": sum(checked.wall) / sum(unchecked.wall) - 1,
-        "wall, median of programs": statistics.median(
-            a / b for a, b in zip(checked.wall, unchecked.wall, strict=False)
-        )
-        - 1,
+        "cpu": sum(a.cpu for a, _ in pairs) / sum(b.cpu for _, b in pairs) - 1,
+        "wall": sum(a.wall for a, _ in pairs) / sum(b.wall for _, b in pairs) - 1,
+        "wall, median of programs": statistics.median(a.wall / b.wall for a, b in pairs) - 1,
     }
     console = Console()
     console.print(table)
