@@ -25,6 +25,9 @@ FAMILY_NEEDS: Mapping[str, tuple[str, ...]] = {"library": ("flax", "optax", "equ
 """Packages that the programs of a family import, beside those of the project: an extra of its
 name. Only a config that gives such a family a weight needs them."""
 
+Checks = Literal["none", "sample", "all"]
+"""Which programs of a config are run, and held against another way to compute them."""
+
 _PACKAGE = Path(__file__).parent
 
 
@@ -139,7 +142,7 @@ class Config(_Model):
     rows_per_shard: Annotated[int, Field(ge=1, le=100_000)]
     targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("cpu",)
     passes: bool = False
-    checks: Literal["none", "sample", "all"] = "none"
+    checks: Checks = "none"
     recipe: Recipe
     text_limits: TextLimits = TextLimits()
     limits: Limits = Limits()

@@ -83,7 +83,12 @@ def all_finite(value: Array) -> bool:
 
 def described(value: Array) -> str:
     """Gives dtype and shape: `float32[8,16]`."""
-    return f"{value.dtype.name}[{','.join(map(str, value.shape))}]"
+    return described_as(value.dtype.name, value.shape)
+
+
+def described_as(dtype: str, shape: Sequence[int]) -> str:
+    """Gives the same of an array that is not there."""
+    return f"{dtype}[{','.join(map(str, shape))}]"
 
 
 def _wide(value: Array) -> Array:

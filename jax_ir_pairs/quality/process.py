@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from jax_ir_pairs.config import Checks
 from jax_ir_pairs.extraction import ExtractionProcess
-
-Checks = Literal["none", "sample", "all"]
-"""Which programs of a config are checked."""
 
 
 class CheckingProcess(ExtractionProcess):

@@ -6,24 +6,17 @@ It is that of the extraction, and answers `check_seed` in a request too.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from jax_ir_pairs.extraction import Extraction
 from jax_ir_pairs.extraction.worker import main
 
 
-def extract(
-    python: str,
-    entry_point: str,
-    inputs: str,
-    targets: Sequence[str] = (),
-    lap: Callable[[str], None] = lambda stage: None,
-    *,
-    passes: bool = False,
-    check_seed: int | None = None,
-) -> Extraction:
-    """Gives the levels of a program, checked on inputs of `check_seed` where there is one.
+def extract(*request: Any, check_seed: int | None = None, **named: Any) -> Extraction:
+    """Gives what [`jax_ir_pairs.extraction.levels.extract`][] does for the rest of a request.
+
+    It is checked on inputs of `check_seed`, where there is one.
 
     **Raises:** [`Rejected`][] as the extraction and the check do.
     """
@@ -31,7 +24,7 @@ def extract(
     from jax_ir_pairs.quality.check import check
 
     checker = None if check_seed is None else partial(check, seed=check_seed)
-    return levels.extract(python, entry_point, inputs, targets, lap, passes=passes, check=checker)
+    return levels.extract(*request, **named, check=checker)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from typing import Any, BinaryIO
 
 import jax
 
+from jax_ir_pairs.extraction.execution import load_lapack
 from jax_ir_pairs.extraction.failures import described
+from jax_ir_pairs.quality.comparison import described_as
 from jax_ir_pairs.quality.roundings import tolerances
 from jax_ir_pairs.scoring import sandbox
 from jax_ir_pairs.scoring.draws import Input, among, flat_inputs
@@ -20,7 +22,6 @@ from jax_ir_pairs.scoring.languages import optimized_hlo, reader
 from jax_ir_pairs.scoring.module import Module, NotParsedError, NotRunnableError, NotValidError
 from jax_ir_pairs.scoring.program import Program, new_context
 from jax_ir_pairs.scoring.quality_of import quality
-from jax_ir_pairs.scoring.refusal import unrunnable
 from jax_ir_pairs.scoring.sameness import same_up_to_names
 from jax_ir_pairs.scoring.score import Score
 from jax_ir_pairs.scoring.tracer import module_of
@@ -114,8 +115,8 @@ def _judge(row: JudgedRow, request: Mapping[str, Any], module: Module) -> Score:
         and answer.canonical == row.of_column(language, column)
     ):
         return Score.right(quality=worth)
-    if name := unrunnable(answer.text):
-        raise NotRunnableError(f"It has {name}, which is not run.")
+    if answer.never_run:
+        raise NotRunnableError(f"It has {answer.never_run}, which is not run.")
     try:
         found = difference(reference, answer, request["draws"])
     except (NotRunnableError, NeedsWholeError):
@@ -138,7 +139,7 @@ def _other_signature(module: Module, own: Module) -> str:
 
 
 def _listed(avals: Any) -> str:
-    listed = ", ".join(f"{dtype}[{','.join(map(str, shape))}]" for shape, dtype in avals)
+    listed = ", ".join(described_as(dtype, shape) for shape, dtype in avals)
     return (listed[:200] + " …" if len(listed) > 200 else listed) or "nothing"
 
 
@@ -174,6 +175,6 @@ def _serve(memory_bytes: int, requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def _prepare() -> None:
-    """Starts the devices, and LAPACK, which JAX links when it first lowers to it."""
+    """Starts the devices, and LAPACK, while nothing is limited yet."""
     jax.devices()
-    jax.jit(jax.numpy.linalg.cholesky).lower(jax.ShapeDtypeStruct((2, 2), "float32"))
+    load_lapack()

@@ -6,7 +6,6 @@ import functools
 import re
 from collections.abc import Sequence
 
-import jax
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 from jaxlib.mlir.passmanager import PassManager
@@ -65,9 +64,14 @@ class Program:
         return _STRING_OR_SYMBOL.sub(renamed, _EMPTY.sub("", _RESULT_INFO.sub("", text)))
 
     @functools.cached_property
+    def never_run(self) -> str:
+        """What it has that is never run, such as a callback, or nothing."""
+        return unrunnable(self.text)
+
+    @functools.cached_property
     def interpreter(self) -> Interpreter | None:
         """What interprets it; nothing where that cannot be done, or takes too long."""
-        if self.module.num_devices > 1 or unrunnable(self.text):
+        if self.module.num_devices > 1 or self.never_run:
             return None
         try:
             with self._context, ir.Location.unknown():
@@ -78,10 +82,9 @@ class Program:
     @functools.cached_property
     def executable(self) -> Executable:
         """The same compiled. **Raises:** [`NotRunnableError`][]."""
-        if name := unrunnable(self.text):
-            raise NotRunnableError(f"It has {name}, which is not run.")
-        with jax.enable_x64(True):
-            return Executable(self.text, self.module.num_devices)
+        if self.never_run:
+            raise NotRunnableError(f"It has {self.never_run}, which is not run.")
+        return Executable(self.text, self.module.num_devices)
 
     def run(self, inputs: Sequence[Array], *, interpreted: bool) -> list[Array]:
         """Gives the results for `inputs`, in one of the two ways."""
@@ -89,8 +92,7 @@ class Program:
             assert self.interpreter is not None
             with self._context, ir.Location.unknown():
                 return self.interpreter(inputs)
-        with jax.enable_x64(True):  # for the inputs of 64 bits to stay as they are
-            return self.executable(inputs, [shape for shape, _ in self.module.outputs])
+        return self.executable(inputs, [shape for shape, _ in self.module.outputs])
 
 
 def new_context() -> ir.Context:

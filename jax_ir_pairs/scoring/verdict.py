@@ -7,10 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from jax_ir_pairs.quality.comparison import Array, compare, is_inexact
-from jax_ir_pairs.quality.inputs import nudged
+from jax_ir_pairs.quality.conditioning import moved, nudged_results, slack
 from jax_ir_pairs.quality.tolerance import LARGEST
 from jax_ir_pairs.scoring.draws import Input, edges, values
 from jax_ir_pairs.scoring.program import INTERPRETED_COST, QUICK_COST, Program
@@ -18,11 +16,6 @@ from jax_ir_pairs.scoring.sandbox import no_longer_than
 
 DRAWS = 3
 """Ordinary draws of inputs that an answer is tried on, beside the edges."""
-
-_NUDGES = 4
-"""Runs on inputs off by a rounding, which show what rounding does to a result."""
-_SLACK = 8.0
-"""How much farther off a result may be than those runs are from each other."""
 
 _SLOWER = 20.0
 _LEAST_SECONDS = 0.5
@@ -70,13 +63,10 @@ class Reference:
         """Gives its results where the inputs are off by a rounding, some times over."""
         key = draw, interpreted
         if key not in self._nudged:
-            bits = np.random.PCG64(0)
-            others = [
-                self.program.run(
-                    [nudged(x, bits) for x in self.values(draw)], interpreted=interpreted
-                )
-                for _ in range(_NUDGES)
-            ]
+            others = nudged_results(
+                lambda inputs: self.program.run(inputs, interpreted=interpreted),
+                self.values(draw),
+            )
             if isinstance(draw, str) and self.program.interpreter is not None:
                 others.append(self.results(draw, interpreted=not interpreted))
             self._nudged[key] = others
@@ -131,9 +121,10 @@ def _explained(
     """Tells whether rounding explains a difference; nothing where it explains any."""
     if not is_inexact(theirs.dtype):
         # An index or a flag that rounding decides: each element of its own.
-        moved = np.any([other != theirs for other in nudged], axis=0)
-        return None if ours.shape == theirs.shape and moved[ours != theirs].all() else False
-    slack = _SLACK * max(compare([other], [theirs], 0.0).max_rel_error for other in nudged)
-    if tolerance + slack > LARGEST:
+        if ours.shape != theirs.shape or not moved(theirs, nudged)[ours != theirs].all():
+            return False
         return None
-    return compare([ours], [theirs], tolerance + slack).agrees
+    bound = tolerance + slack(theirs, nudged)
+    if bound > LARGEST:
+        return None
+    return compare([ours], [theirs], bound).agrees

@@ -113,6 +113,18 @@ def test_a_nudge_of_a_complex_number_is_one_of_each_part() -> None:
         assert (abs(ours - theirs) <= eps * abs(ours)).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex64", ml_dtypes.bfloat16])
+@pytest.mark.parametrize("shape", [(), (1,), (3, 2)])
+def test_a_nudged_value_has_its_shape_and_is_off_by_a_rounding(
+    dtype: str, shape: tuple[int, ...]
+) -> None:
+    value = np.full(shape, 1.5, dtype)
+    other = nudged(value, np.random.PCG64(0))
+    assert (other.shape, other.dtype) == (value.shape, value.dtype)
+    assert (other.real != value.real).all()
+    assert np.abs(other.real.astype(np.float64) - 1.5).max() < 0.01
+
+
 @pytest.mark.parametrize("name", ["i32", "u8", "bool", "i4", "key<fry>"])
 def test_a_nudge_leaves_what_is_not_rounded(name: str) -> None:
     [value] = ordinary_inputs(avals_of(f"{name}[20]"), 0)

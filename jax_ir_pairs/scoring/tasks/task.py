@@ -48,7 +48,6 @@ PROGRAM_COLUMNS = (
     "stablehlo",
     "hlo",
     "num_devices",
-    "num_stablehlo_ops",
     "seed",
 )
 """What judging a program needs, beside the column of the answer."""

@@ -1,0 +1,41 @@
+"""How far rounding the inputs alone moves what a program gives: its conditioning. In the child.
+
+A program is ill-conditioned where near equals are subtracted or a comparison is decided by the last
+bit; no two correct compilers need agree there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from jax_ir_pairs.quality.comparison import Array, compare
+from jax_ir_pairs.quality.inputs import nudged
+
+_NUDGES = 4
+"""Runs on inputs off by a rounding, which show what rounding does to the result."""
+SLACK = 8.0
+"""How much farther off a result may be than those runs are from each other."""
+
+
+def nudged_results(
+    run: Callable[[list[Array]], list[Array]], inputs: Sequence[Array]
+) -> list[list[Array]]:
+    """Gives what `run` gives for inputs that are off by a rounding, some times over."""
+    bits = np.random.PCG64(0)
+    return [run([nudged(value, bits) for value in inputs]) for _ in range(_NUDGES)]
+
+
+def slack(value: Array, others: Sequence[Array]) -> float:
+    """Gives how far off a result may be, by its greatest magnitude, for the `others` of it.
+
+    Infinite where one of them has an infinity or a NaN that it has not.
+    """
+    return SLACK * max(compare([other], [value], 0.0).max_rel_error for other in others)
+
+
+def moved(value: Array, others: Sequence[Array]) -> Array:
+    """Gives which elements of a result are something else in any of the `others`."""
+    where: Array = np.any([other != value for other in others], axis=0)
+    return where
