@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,10 @@ def test_files_are_short_and_named_after_what_they_hold(path: Path) -> None:
 def test_every_part_has_a_floor() -> None:
     parts = {relative(path).removesuffix(".py").split("/")[0] for path in FILES}
     assert parts - {"__init__", "__main__"} == set(FLOORS)
+
+
+def test_pytest_passes_over_no_folder_of_tests(pytestconfig: pytest.Config) -> None:
+    patterns = pytestconfig.getini("norecursedirs")
+    folders = {path.parent.name for path in Path(__file__).parent.rglob("test_*.py")}
+    assert "build" in folders
+    assert not [name for name in folders if any(fnmatch(name, p) for p in patterns)]

@@ -10,7 +10,8 @@ import pytest
 
 from jax_ir_pairs.build import Folder, all_shards, build
 from jax_ir_pairs.config import Splits, load_config
-from jax_ir_pairs.extraction import ExtractionProcess, versions
+from jax_ir_pairs.extraction import versions
+from jax_ir_pairs.quality import CheckingProcess
 from tests.build.fakes import files_of
 
 ROWS = {"train": 12, "validation": 2, "test": 2, "test_ops": 2, "test_compositions": 2}
@@ -44,5 +45,5 @@ def test_a_real_build_has_rows_of_all_levels_and_the_same_bytes_again(tmp_path: 
 
     # A fresh process every five programs: nothing in a row is of its history.
     limits = CONFIG.limits.model_copy(update={"programs_per_process": 5})
-    build(CONFIG, tmp_path / "other", open_process=partial(ExtractionProcess, limits))
+    build(CONFIG, tmp_path / "other", open_process=partial(CheckingProcess, limits))
     assert files_of(tmp_path / "other") == files_of(tmp_path / "one")
