@@ -47,12 +47,19 @@ _ALONE_COST = 10_000.0
 
 _WHOLE = frozenset({"builtin.module", "func.func", "func.return", "func.call", "sdy.mesh"})
 
-_ASSUMED_TRIPS = 20
-"""Times that a loop is taken to run whose count its condition does not show."""
+_ASSUMED_TRIPS = 4
+"""Times that a loop is taken to run whose count its condition does not show.
+
+Most are the rejection loops of `jax.random`, which nest and end after one or two."""
 _FIXED = 10.0
 """What an op costs beside its elements."""
 _OF_CHLO = 60.0
 """What an element of an op of `chlo` costs, which becomes some tens of ops."""
+_OF_PLAIN_CHLO = 3.0
+"""What an element of those in `_PLAIN_CHLO` costs, which become two or three."""
+_PLAIN_CHLO = frozenset(
+    f"chlo.{name}" for name in ("conj", "is_inf", "is_neg_inf", "is_pos_inf", "square")
+)
 
 
 class UnsupportedError(Exception):
@@ -64,7 +71,7 @@ class Cost:
     """What it takes to interpret a module."""
 
     units: float
-    """One is one element of one elementwise op, some 0.4 µs."""
+    """One is one element of one elementwise op, some 0.25 µs."""
     alone: int
     """How many of its ops are handed over."""
 
@@ -135,7 +142,8 @@ class _Walk:
         if name == "func.call":
             return _FIXED + self._function(callee(op))
         if name.startswith("chlo."):
-            return _FIXED + self._results(op) * _OF_CHLO
+            each = _OF_PLAIN_CHLO if name in _PLAIN_CHLO else _OF_CHLO
+            return _FIXED + self._results(op) * each
         if name not in SUPPORTED:
             if name in _WHOLE or is_identity(op):
                 return 0.0

@@ -5,6 +5,7 @@ All take the inputs that the compiled program was run on, and give its results a
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,11 +44,18 @@ def by_interpreter(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
 def by_interpreter_and_xla(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     """Gives the same, with XLA's results for those ops that the interpreter lacks."""
 
-    def alone(text: str, values: Sequence[Array]) -> list[Array]:
-        return Executable(text)(values)
-
     extraction = program.extraction
-    return interpret(extraction.stablehlo, kept(program, inputs), _limit(extraction), alone)
+    return interpret(extraction.stablehlo, kept(program, inputs), _limit(extraction), run_alone)
+
+
+def run_alone(stablehlo_text: str, inputs: Sequence[Array]) -> list[Array]:
+    """Gives XLA's results of a module of one op, of which programs have the same ones often."""
+    return _executable(stablehlo_text)(inputs)
+
+
+@functools.lru_cache(64)
+def _executable(stablehlo_text: str) -> Executable:
+    return Executable(stablehlo_text)
 
 
 def _limit(extraction: Extraction) -> float:
