@@ -18,6 +18,7 @@ from jaxlib.mlir.passmanager import PassManager
 
 from jax_ir_pairs.quality.element_types import numpy_name
 from jax_ir_pairs.quality.interpreter_cost import ALONE, UnsupportedError, cost, is_identity
+from jax_ir_pairs.quality.interpreter_faults import mend
 from jax_ir_pairs.quality.outlining import (
     Value,
     functions_of,
@@ -150,8 +151,8 @@ def _register_passes() -> None:
 def _make_ready(module: ir.Module) -> None:
     _register_passes()
     _drop_identities(module)
-    _copy_what_is_scattered_into(module)
     PassManager.parse(_PIPELINE).run(module.operation)
+    mend(module)
 
 
 def _drop_identities(module: ir.Module) -> None:
@@ -165,18 +166,6 @@ def _drop_identities(module: ir.Module) -> None:
             op.erase()
         elif op.name == "sdy.mesh":
             op.erase()
-
-
-def _copy_what_is_scattered_into(module: ir.Module) -> None:
-    """Gives each scatter operands of its own: with JAX 0.10.2 it overwrites those that it has.
-
-    What else reads them then sees the updates.
-    """
-    for op in [op for op in nested([module.operation]) if op.name == "stablehlo.scatter"]:
-        with ir.InsertionPoint(op), op.location:
-            for place in range(len(op.results)):
-                value = op.operands[place]
-                op.operands[place] = stablehlo.ReshapeOp(value.type, value).result
 
 
 def _with_plain_results(main: ir.Operation) -> list[np.dtype[Any]]:
