@@ -49,7 +49,7 @@ WITH_JAX = {
     "extraction/worker.py",
     *(f"quality/{name}.py" for name in ("check", "formats", "inputs", "interpreter")),
     *(f"quality/{name}.py" for name in ("interpreter_cost", "interpreter_faults", "oracles")),
-    *(f"quality/{name}.py" for name in ("outlining", "roundings")),
+    *(f"quality/{name}.py" for name in ("outlining", "roundings", "shaking")),
     *(f"scoring/{name}.py" for name in ("draws", "judge", "program", "tracer")),
     *(f"scoring/jaxpr_binding/{name}.py" for name in ("binding", "known", "rules", "values")),
     *(f"scoring/languages/{name}.py" for name in ("converted", "hlo", "jaxpr", "partitioned")),

@@ -13,8 +13,8 @@ import numpy as np
 from jax_ir_pairs.quality.comparison import Array, compare
 from jax_ir_pairs.quality.inputs import nudged
 
-_NUDGES = 4
-"""Runs on inputs off by a rounding, which show what rounding does to the result."""
+RUNS = 4
+"""Runs that are off by roundings, which show what rounding does to the result."""
 SLACK = 8.0
 """How much farther off a result may be than those runs are from each other."""
 
@@ -24,7 +24,7 @@ def nudged_results(
 ) -> list[list[Array]]:
     """Gives what `run` gives for inputs that are off by a rounding, some times over."""
     bits = np.random.PCG64(0)
-    return [run([nudged(value, bits) for value in inputs]) for _ in range(_NUDGES)]
+    return [run([nudged(value, bits) for value in inputs]) for _ in range(RUNS)]
 
 
 def slack(value: Array, others: Sequence[Array]) -> float:
@@ -33,6 +33,11 @@ def slack(value: Array, others: Sequence[Array]) -> float:
     Infinite where one of them has an infinity or a NaN that it has not.
     """
     return SLACK * max(compare([other], [value], 0.0).max_rel_error for other in others)
+
+
+def distance(value: Array, others: Sequence[Array]) -> float:
+    """Gives how far the farthest of the `others` is from a result, infinite as in [`slack`][]."""
+    return max(compare([other], [value], 0.0).max_abs_error for other in others)
 
 
 def moved(value: Array, others: Sequence[Array]) -> Array:

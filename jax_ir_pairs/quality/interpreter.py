@@ -63,11 +63,13 @@ def interpret(
     inputs: Sequence[Array],
     limit: float = BASE_LIMIT,
     run_alone: RunAlone | None = None,
+    change: Callable[[ir.Module], object] = lambda module: None,
 ) -> list[Array]:
     """Gives the results of the `main` of a module, as it is printed, on `inputs`.
 
     Shardings are passed over: the result is that of one device. An op that the interpreter lacks
-    is handed to `run_alone`, in a module of its own, where `main` has it outside of any loop.
+    is handed to `run_alone`, in a module of its own, where `main` has it outside of any loop. What
+    `change` does to the module comes first, and costs nothing.
 
     **Raises:** [`UnsupportedError`][] where the interpreter lacks something or would take too long,
     and ValueError where the inputs are not those of `main`.
@@ -75,6 +77,7 @@ def interpret(
     with make_ir_context(), ir.Location.unknown():
         module = ir.Module.parse(stablehlo_text)
         alone = cost(module, limit, lacking=run_alone is not None).alone
+        change(module)
         _make_ready(module)
         if not alone:
             return _evaluate(module, inputs)
@@ -203,12 +206,17 @@ def _attribute(value: Array, kind: ir.Type) -> ir.Attribute:
     tensor = ir.RankedTensorType(kind)
     if tuple(tensor.shape) != value.shape:
         raise ValueError(f"an input of shape {value.shape} for one of {kind}")
+    return dense(value, tensor.element_type)
+
+
+def dense(value: Array, element_type: ir.Type) -> ir.Attribute:
+    """Gives an array as the attribute that constants and inputs are."""
     # Scalars too, whose buffers have no strides to go by.
     data = np.ascontiguousarray(value)
     if data.dtype.kind == "V":
         data = data.view(f"u{data.dtype.itemsize}")
     attribute: ir.Attribute = ir.DenseElementsAttr.get(
-        data, type=tensor.element_type, shape=list(value.shape)
+        data, type=element_type, shape=list(value.shape)
     )
     return attribute
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -17,8 +19,9 @@ from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
 from jax_ir_pairs.extraction.levels import Compiled
 from jax_ir_pairs.extraction.result import Extraction
 from jax_ir_pairs.quality.inputs import Array, physical, unwrapped, wrapped
-from jax_ir_pairs.quality.interpreter import BASE_LIMIT, LIMIT_PER_OP, interpret
+from jax_ir_pairs.quality.interpreter import BASE_LIMIT, LIMIT_PER_OP, RunAlone, interpret
 from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
+from jax_ir_pairs.quality.shaking import shake
 
 REWRITES = (
     "algsimp",
@@ -56,6 +59,28 @@ def run_alone(stablehlo_text: str, inputs: Sequence[Array]) -> list[Array]:
 @functools.lru_cache(64)
 def _executable(stablehlo_text: str) -> Executable:
     return Executable(stablehlo_text)
+
+
+def shaken_results(
+    program: Compiled, inputs: Sequence[Array], checked_by: str, runs: int
+) -> list[list[Array]]:
+    """Gives what the interpreter makes of the module with roundings that are drawn, `runs` times.
+
+    Nothing where it was not the interpreter that ran it.
+    """
+    extraction = program.extraction
+    if checked_by not in _INTERPRETED:
+        return []
+    return [
+        interpret(
+            extraction.stablehlo,
+            kept(program, inputs),
+            _limit(extraction),
+            _INTERPRETED[checked_by],
+            partial(shake, seed=seed),
+        )
+        for seed in range(runs)
+    ]
 
 
 def _limit(extraction: Extraction) -> float:
@@ -108,6 +133,10 @@ def by_jax(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
         results = jaxpr_as_fun(jaxpr)(*arguments)
     return [unwrapped(result) for result in results]
 
+
+_INTERPRETED: Mapping[str, RunAlone | None] = MappingProxyType(
+    {"interpreter": None, "interpreter+xla": run_alone}
+)
 
 Oracle = Callable[[Compiled, Sequence[Array]], list[Array]]
 

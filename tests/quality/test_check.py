@@ -127,6 +127,20 @@ def test_what_rounding_its_inputs_moves_as_far_is_no_mismatch(
         check(program, 0)
 
 
+def test_what_rounding_inside_of_it_moves_as_far_is_no_mismatch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The sum is that of a rounding of each term: only by how much is chance.
+    program = compiled(
+        "def f(x):\n    return jnp.sum(jnp.tan(jnp.linspace(-1.0, 1.0, 33))), 2 * x", "f32[8]"
+    )
+    changed(monkeypatch, first(lambda value: value + np.float32(1e-7)))
+    assert check(program, 1).max_abs_error > 0
+    changed(monkeypatch, first(lambda value: value + np.float32(1e-4)))
+    with pytest.raises(Rejected, match="mismatch: interpreter: result 0"):
+        check(program, 1)
+
+
 def test_one_ill_conditioned_result_excuses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     body = "def f(x):\n    return jnp.sin(x * 1e6), jnp.sin(x)"
     program = compiled(body, "f32[8]")
