@@ -85,7 +85,10 @@ def summary(report: Report) -> list[str]:
         f"{count:,} texts in {column} are of another jaxlib, and not read by this one."
         for column, count in report.not_read.items()
     ]
-    lines += [f"{n:,} rows could not be run: {why}." for why, n in report.not_run.most_common()]
+    lines += [
+        f"{n:,} rows could not be run: {why.rstrip('.')}."
+        for why, n in report.not_run.most_common()
+    ]
     if report.is_sound:
         return [*lines, "Nothing is wrong."]
     counts = ", ".join(f"{count:,} {kind}" for kind, count in report.counts.items())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jax_ir_pairs.verification.findings import Finding, shortened
-from jax_ir_pairs.verification.process import ENDED, Verifier
+from jax_ir_pairs.verification.process import Verifier
 
 _LEVELS = ("python", "stablehlo", "hlo", "optimized_hlo")
 _OF_TARGETS = ("stablehlo_", "optimized_hlo_")
@@ -29,7 +29,7 @@ def unparsed(
     findings, not_read = [], []
     for column, problem in verifier.problems(row, columns_of(row)).items():
         language = _language(column)
-        if is_of_this_jaxlib or column == "python" or problem.startswith(ENDED):
+        if is_of_this_jaxlib or column == "python":
             findings.append(Finding("text", place, column, language, shortened(problem)))
         else:
             not_read.append(column)

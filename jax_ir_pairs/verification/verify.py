@@ -195,7 +195,7 @@ class _Check:
         elif is_chosen and {"stablehlo", "hlo"} & {*not_read, *(f.what for f in findings)}:
             not_run = "this jaxlib does not read them"
         elif is_chosen:
-            finding, not_run = disagreement(str(place), row, verifier)
+            finding, not_run = disagreement(str(place), row, verifier, is_of_this_jaxlib=is_ours)
             findings += [finding] if finding else []
         with self.lock:
             self.report.add(findings)

@@ -12,9 +12,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from jax_ir_pairs.errors import UsageError
+from jax_ir_pairs.build import BuildFingerprint
+from jax_ir_pairs.config import Splits
+from jax_ir_pairs.errors import Rejected, UsageError
+from jax_ir_pairs.extraction import TargetLevels, versions
+from jax_ir_pairs.targets import Target
 from jax_ir_pairs.verification.findings import Finding, Report, difference
 from jax_ir_pairs.verification.verify import _chosen
+from tests.build.fake_builds import fake_build
+from tests.build.fakes import CONFIG, FakeProcess, use_fake_programs
 from tests.verification.damage import (
     OTHER_TRAIN,
     TEST,
@@ -208,8 +214,6 @@ def of_other_versions(folder: Path) -> None:
         change_rows(folder, file, lambda rows: [row | {"jaxlib_version": "0.0.1"} for row in rows])
 
     def change(manifest: dict[str, Any]) -> None:
-        from jax_ir_pairs.build import BuildFingerprint
-
         manifest["build"]["jaxlib"] = "0.0.1"
         manifest["fingerprint"] = BuildFingerprint(**manifest["build"]).digest
 
@@ -230,6 +234,91 @@ def test_rows_of_other_versions_are_run_and_not_compared(out: Path, folder: Path
     report = verified(out, FakeVerifier(disagreement="differs in 1 of 2 elements"), rows=9)
     assert report.counts == {"result": 9}
     assert report.findings["result"][0].found == "differs in 1 of 2 elements"
+
+
+def test_what_another_jaxlib_does_not_run_is_counted_and_no_finding(
+    out: Path, folder: Path
+) -> None:
+    class Ending(FakeVerifier):
+        def run(self, row: Mapping[str, Any]) -> tuple[str, str]:
+            raise Rejected("crash", "SIGABRT")
+
+    of_other_versions(folder)
+    report = verified(out, Ending(), rows=9)
+    assert report.is_sound, report.findings
+    assert report.not_run == {"this jaxlib does not run them (crash)": 9}
+    assert report.run == 0
+
+    def older(manifest: dict[str, Any]) -> None:
+        manifest["build"] |= {"code": "0" * 16, "jaxlib": versions()[1]}
+        manifest["fingerprint"] = BuildFingerprint(**manifest["build"]).digest
+
+    change_manifest(folder, older)
+    for file in sorted(path.name for path in folder.glob("*.parquet")):
+        own = {"jaxlib_version": versions()[1]}
+        change_rows(folder, file, lambda rows, own=own: [row | own for row in rows])
+    report = verified(out, Ending(), rows=9)
+    assert report.counts == {"result": 9}
+    assert report.findings["result"][0].found == "crash: SIGABRT"
+
+
+def test_a_target_that_is_not_installed_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = TargetLevels("tpu-v5e", None, "HloModule tpu")
+    use_fake_programs(monkeypatch, tmp_path / "plans")
+    config = CONFIG.model_copy(update={"targets": ("cpu", "tpu-v5e")})
+    monkeypatch.setattr(Target, "missing", lambda self: [])
+    fake_build(tmp_path / "out", FakeProcess(further=lambda program: (levels,)), config=config)
+    monkeypatch.setattr(Target, "missing", lambda self: ["x"] * (self.platform == "tpu"))
+    report = verified(tmp_path / "out", rows=3)
+    assert report.is_sound, report.findings
+    assert report.not_remade == {"for tpu-v5e, whose compiler is not installed": 3}
+    assert (report.texts, report.run) == (5 * 72, 3)
+
+
+def test_the_configs_of_a_folder_are_looked_at_in_one_run(
+    out: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use_fake_programs(monkeypatch, tmp_path / "plans")
+    other = CONFIG.model_copy(
+        update={"name": "other", "splits": Splits(train=6, validation=0, test=0)}
+    )
+    fake_build(out, config=other)
+    change_row(out / "other", "train-00000-of-00001.parquet", 2, id="0" * 16)
+    report = verified(out)
+    assert (report.configs, report.rows) == (["other", "tiny"], 78)
+    assert only(report).place.startswith("other/train-00000-of-00001.parquet, row 2")
+    assert verified(out, config="tiny").is_sound
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("config", "other"),
+        ("split", "test"),
+        ("shard", 2),
+        ("jax_version", "0.0.1"),
+        ("compiler_flags", "{}"),
+        ("index", 3),
+    ],
+)
+def test_a_row_that_says_it_is_of_elsewhere_is_named(
+    out: Path, folder: Path, column: str, value: Any
+) -> None:
+    change_row(folder, TRAIN, 6, **{column: value})
+    found = verified(out).findings["provenance"]
+    assert column in {finding.what for finding in found}
+    assert all(f"{TRAIN}, row 6 (" in f.place for f in found)
+
+
+def test_a_row_less_is_named(out: Path, folder: Path) -> None:
+    path = folder / TRAIN
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 19), path)
+    fit_manifest(folder, TRAIN)
+    finding = only(verified(out))
+    assert (finding.kind, finding.expected, finding.found) == ("file", "20 rows", "19 rows")
 
 
 def test_a_row_does_not_get_by_with_a_version_of_its_own(out: Path, folder: Path) -> None:
