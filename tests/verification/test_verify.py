@@ -255,8 +255,9 @@ def test_what_another_jaxlib_does_not_run_is_counted_and_no_finding(
 
     change_manifest(folder, older)
     for file in sorted(path.name for path in folder.glob("*.parquet")):
-        own = {"jaxlib_version": versions()[1]}
-        change_rows(folder, file, lambda rows, own=own: [row | own for row in rows])
+        change_rows(
+            folder, file, lambda rows: [row | {"jaxlib_version": versions()[1]} for row in rows]
+        )
     report = verified(out, Ending(), rows=9)
     assert report.counts == {"result": 9}
     assert report.findings["result"][0].found == "crash: SIGABRT"
