@@ -10,7 +10,8 @@ from typing import Any
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
-from jax_ir_pairs.scoring.languages import hlo, optimized_hlo, stablehlo
+from jax_ir_pairs.extraction.hlo_module import parse_hlo
+from jax_ir_pairs.scoring.languages import optimized_hlo
 from jax_ir_pairs.scoring.module import NotRunnableError
 
 
@@ -22,30 +23,28 @@ class Parsed:
 
 
 def parse(row: Mapping[str, Any], columns: Sequence[str]) -> Parsed:
-    """Parses the texts in `columns`; StableHLO and HLO are verified too, types and shapes."""
+    """Parses the texts in `columns`; StableHLO is verified too, types and shapes."""
     problems = {}
     for column in columns:
         try:
-            _parser(column)(row[column], row)
+            _parser(column)(row[column])
         except NotRunnableError:
-            pass  # read, and of another process
+            pass  # a TPU's SparseCore, for which no parser is at hand
         except Exception as error:  # of any kind: it is what the parser says
             problems[column] = str(error)[:2000] or type(error).__name__
     return Parsed(problems)
 
 
-def _parser(column: str) -> Callable[[str, Mapping[str, Any]], object]:
+def _parser(column: str) -> Callable[[str], object]:
     if column == "python":
-        return lambda text, row: ast.parse(text)
-    if column == "hlo":
-        return hlo.read
-    if column == "stablehlo":
-        return stablehlo.read
+        return ast.parse
     if column.startswith("stablehlo"):
-        return _of_further_target
-    return lambda text, row: optimized_hlo.hold_to_syntax(text)
+        return _stablehlo
+    # Of another target a text may have what ends XLA's parser, or what it prints and refuses.
+    of_target = column.startswith("optimized_hlo_")
+    return optimized_hlo.hold_to_syntax if of_target else parse_hlo
 
 
-def _of_further_target(text: str, row: Mapping[str, Any]) -> None:
-    with make_ir_context(), ir.Location.unknown():
-        stablehlo.parsed(text)
+def _stablehlo(text: str) -> None:
+    with make_ir_context():
+        ir.Module.parse(text)
