@@ -12,11 +12,11 @@ PACKAGE = Path(__file__).parent.parent / "jax_ir_pairs"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    "cli": 9,
+    "cli": 10,
+    "verification": 9,
     "hub": 8,
     "inspect": 8,
     "build": 7,
-    "verification": 8,
     "scoring": 7,
     "quality": 6,
     "extraction": 5,
@@ -54,6 +54,7 @@ WITH_JAX = {
     *(f"scoring/jaxpr_binding/{name}.py" for name in ("binding", "known", "rules", "values")),
     *(f"scoring/languages/{name}.py" for name in ("converted", "hlo", "jaxpr", "partitioned")),
     *(f"scoring/languages/{name}.py" for name in ("python", "stablehlo")),
+    "verification/parsing.py",
 }
 """What runs where JAX is, in the child process or in a caller's own, and may import it."""
 

@@ -224,13 +224,19 @@ def read_sidecar(folder: Folder, shard: Shard) -> Sidecar | None:
 
 def check_rows(folder: Folder, shard: Shard, sidecar: Sidecar) -> None:
     """Raises [`BrokenShardError`][] unless the Parquet file is the sidecar's."""
-    path = folder.parquet(shard)
+    if problem := file_problem(folder.parquet(shard), sidecar.bytes, sidecar.sha256):
+        raise BrokenShardError(f"its Parquet file {problem}")
+
+
+def file_problem(path: Path, size: int, sha256: str) -> str:
+    """Says how a file is not the one of this size and checksum; empty where it is."""
     if not path.is_file():
-        raise BrokenShardError("its Parquet file is missing")
-    if (size := path.stat().st_size) != sidecar.bytes:
-        raise BrokenShardError(f"its Parquet file has {size:,} bytes instead of {sidecar.bytes:,}")
-    if sha256_of(path) != sidecar.sha256:
-        raise BrokenShardError("its Parquet file does not have its checksum")
+        return "is missing"
+    if (found := path.stat().st_size) != size:
+        return f"has {found:,} bytes instead of {size:,}"
+    if (checksum := sha256_of(path)) != sha256:
+        return f"has SHA-256 {checksum[:16]}… instead of {sha256[:16]}…"
+    return ""
 
 
 def read_rows(folder: Folder, shard: Shard) -> list[Row]:

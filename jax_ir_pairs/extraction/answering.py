@@ -18,13 +18,14 @@ class AnsweringProcess:
     """Runs the module `worker` in a child with at most `memory_bytes` of data of its own.
 
     It is started by the first request. A context manager, which kills it at its end. Not for use by
-    several threads at once.
+    several threads at once, but for `kill`.
     """
 
     def __init__(self, worker: str, memory_bytes: int) -> None:
         self._worker = worker
         self._command = child_command(memory_bytes, worker=worker)
         self._child: LineProcess | None = None
+        self._killed = False
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Gives what the worker makes of a request.
@@ -33,7 +34,7 @@ class AnsweringProcess:
         fresh process after either. [`BuildError`][] where none can be started.
         """
         try:
-            child = self._child = self._child or self._started()
+            child = self._child or self._started()
             child.write(json.dumps(request).encode() + b"\n")
             reply: dict[str, Any] = json.loads(child.read(seconds))
         except BaseException:  # KeyboardInterrupt too: an answer half read is of no use
@@ -42,11 +43,12 @@ class AnsweringProcess:
         return reply
 
     def _started(self) -> LineProcess:
-        child = LineProcess(self._command, child_environment())
+        child = self._child = LineProcess(self._command, child_environment())
+        if self._killed:  # before, or while it started
+            child.kill()
         try:
             child.read(_START_SECONDS)
         except (TimeoutError, ChildDiedError) as error:
-            child.close()
             raise BuildError(f"{self._worker} could not start: {error!r}.") from None
         return child
 
@@ -55,6 +57,12 @@ class AnsweringProcess:
         child, self._child = self._child, None
         if child is not None:
             child.close()
+
+    def kill(self) -> None:
+        """Makes the request under way fail at once, and every later one. For other threads."""
+        self._killed = True
+        if (child := self._child) is not None:
+            child.kill()
 
     def __enter__(self) -> Self:
         return self

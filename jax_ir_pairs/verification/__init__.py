@@ -1,10 +1,9 @@
-"""A dataset held against its own claims: its files, its rows, and what made them.
+"""Whether a dataset is what its manifest says, and whether its rows are what made them gives.
 
-`files` reads no row, `rows` each row's columns; `texts` has the texts parsed, and run where nothing
-else can be said of them, and `remaking` makes rows again, both in limited children.
+`parsing`, `execution` and `worker` run in the child and import JAX; nothing else does.
 """
 
-from jax_ir_pairs.verification.finding import Finding
-from jax_ir_pairs.verification.verify import Verification, verify
+from jax_ir_pairs.verification.findings import Finding, Report
+from jax_ir_pairs.verification.verify import verify
 
-__all__ = ["Finding", "Verification", "verify"]
+__all__ = ["Finding", "Report", "verify"]

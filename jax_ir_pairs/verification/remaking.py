@@ -1,39 +1,41 @@
-"""Rows made again from their provenance, and compared."""
+"""A row made again from its provenance, against the row, column by column.
+
+What it runs is drawn from the config; of functions, it is their source in the manifest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jax_ir_pairs.build.records import Rejection, remade_row
 from jax_ir_pairs.config import Config
-from jax_ir_pairs.quality import CheckingProcess
-from jax_ir_pairs.verification.finding import Finding
+from jax_ir_pairs.verification.findings import Finding, difference, shortened
+from jax_ir_pairs.verification.process import Verifier
+
+_RESULTS = ("checked_by", "max_abs_error", "max_rel_error")
+"""Columns that say what came of running the row."""
 
 
-def check_row(
-    where: str, row: Mapping[str, Any], config: Config, process: CheckingProcess
-) -> Iterator[Finding]:
-    """Gives the columns in which a row is not what its seed gives with this code and compiler."""
-    other = remade_row(config, row["split"], row["shard"], row["index"], row["seed"], process)
-    if isinstance(other, Rejection):
-        yield Finding("row", where, f"is rejected when made again: {other.reason} {other.detail}")
-        return
-    for column, value in other.items():
-        if row[column] != value:
-            kind = "result" if column in ("checked_by", "max_abs_error", "max_rel_error") else "row"
-            yield Finding(kind, where, f"{column}: {_difference(row[column], value)}")
+def other_than_made(
+    place: str, row: Mapping[str, Any], config: Config, split: str, shard: int, verifier: Verifier
+) -> list[Finding]:
+    """Gives the columns of the row that are others when it is made and checked again."""
+    again = remade_row(config, split, shard, row["index"], row["seed"], verifier)
+    if isinstance(again, Rejection):
+        found = shortened(f"{again.reason}: {again.detail}")
+        return [Finding("result", place, "made again", "a row", found)]
+    return [
+        Finding(
+            "result" if name in _RESULTS else "bytes", place, name, *difference(value, row[name])
+        )
+        for name, value in again.items()
+        if not _same(value, row[name])
+    ]
 
 
-def _difference(found: object, made: object) -> str:
-    if not (isinstance(found, str) and isinstance(made, str)):
-        return f"{_short(found)}, and made again {_short(made)}"
-    lines = list(zip(found.splitlines(), made.splitlines(), strict=False))
-    number = next((n for n, (a, b) in enumerate(lines) if a != b), len(lines))
-    ours, theirs = (text.splitlines()[number : number + 1] for text in (found, made))
-    return f"line {number + 1}: {_short(''.join(ours))}, and made again {_short(''.join(theirs))}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
+def _same(ours: Any, theirs: Any) -> bool:
+    # By their bits: 0.0 and -0.0 are two numbers, NaN and NaN one.
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return ours.hex() == theirs.hex()
+    return bool(ours == theirs)

@@ -1,37 +1,42 @@
-"""The texts of rows, parsed and run in a child: what ends it is a finding, and not the end."""
+"""The texts of a row against the languages that they are in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from jax_ir_pairs.extraction.answering import AnsweringProcess
-from jax_ir_pairs.extraction.line_process import ChildDiedError
-from jax_ir_pairs.verification.finding import Finding
+from jax_ir_pairs.verification.findings import Finding, shortened
+from jax_ir_pairs.verification.process import Verifier
 
-WORKER = "jax_ir_pairs.verification.worker"
-"""What the child runs."""
-
-_COLUMNS = (
-    *("python", "entry_point", "inputs", "jaxpr", "stablehlo", "hlo", "optimized_hlo"),
-    *("num_devices", "seed"),
-)
+_LEVELS = ("python", "stablehlo", "hlo", "optimized_hlo")
+_OF_TARGETS = ("stablehlo_", "optimized_hlo_")
 
 
-def check_texts(
-    where: str, row: Mapping[str, Any], process: AnsweringProcess, seconds: float, *, run: bool
-) -> Iterator[Finding]:
-    """Gives what is wrong with the texts of a row, and with `run` with what they compute."""
-    request = {"row": {name: row[name] for name in _COLUMNS}, "run": run}
-    try:
-        examined = process.ask(request, seconds)["extraction"]
-    except TimeoutError:
-        yield Finding("text", where, f"takes over {seconds:g} s to read and run")
-        return
-    except ChildDiedError as died:
-        yield Finding("text", where, f"ends the process that reads it: {died.cause}")
-        return
-    for level, problem in examined["problems"].items():
-        yield Finding("text", where, f"{level}: {problem}")
-    if result := examined["result"]:
-        yield Finding("result", where, f"hlo against stablehlo: {result}")
+def columns_of(row: Mapping[str, Any]) -> list[str]:
+    """Gives the columns whose texts a parser is at hand for, those of further targets too."""
+    further = [name for name in row if name.startswith(_OF_TARGETS) and row[name] is not None]
+    return [*_LEVELS, *further]
+
+
+def unparsed(
+    place: str, row: Mapping[str, Any], verifier: Verifier, *, is_of_this_jaxlib: bool
+) -> tuple[list[Finding], list[str]]:
+    """Gives each text that its parser refuses, or that ends it.
+
+    Neither StableHLO as it is printed nor HLO is the same language in all versions, so what the
+    parsers refuse of another jaxlib is no finding: its columns are given beside those.
+    """
+    findings, not_read = [], []
+    for column, problem in verifier.problems(row, columns_of(row)).items():
+        language = _language(column)
+        if is_of_this_jaxlib or column == "python":
+            findings.append(Finding("text", place, column, language, shortened(problem)))
+        else:
+            not_read.append(column)
+    return findings, not_read
+
+
+def _language(column: str) -> str:
+    if column == "python":
+        return "Python"
+    return "StableHLO" if column.startswith("stablehlo") else "HLO"

@@ -1,148 +1,258 @@
-"""All checks of a dataset, in order."""
+"""All checks of a dataset, in one reading of its files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+import functools
+import hashlib
+import heapq
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
-from jax_ir_pairs.build.fingerprint import build_fingerprint
-from jax_ir_pairs.build.layout import Folder, Shard, all_shards
 from jax_ir_pairs.config import Config
-from jax_ir_pairs.errors import BuildError, UsageError
-from jax_ir_pairs.extraction.answering import AnsweringProcess
-from jax_ir_pairs.extraction.environment import memory_bytes
-from jax_ir_pairs.quality import CheckingProcess
-from jax_ir_pairs.verification.files import check_files, listed_shards
-from jax_ir_pairs.verification.finding import Finding
-from jax_ir_pairs.verification.remaking import check_row
-from jax_ir_pairs.verification.rows import RowChecks
-from jax_ir_pairs.verification.texts import WORKER, check_texts
+from jax_ir_pairs.errors import BuildError
+from jax_ir_pairs.extraction import versions
+from jax_ir_pairs.inspect.parquet_files import open_shard
+from jax_ir_pairs.plan import Plan
+from jax_ir_pairs.verification import columns, provenance
+from jax_ir_pairs.verification.dataset import BuiltConfig, configs_in, shard_of
+from jax_ir_pairs.verification.duplicates import Duplicates
+from jax_ir_pairs.verification.files import wrong_file
+from jax_ir_pairs.verification.findings import Finding, Report, shortened
+from jax_ir_pairs.verification.ids import wrong_id
+from jax_ir_pairs.verification.manifest import planned, wrong_fingerprint, wrong_list
+from jax_ir_pairs.verification.process import Verifier, VerifyingProcess
+from jax_ir_pairs.verification.remaking import other_than_made
+from jax_ir_pairs.verification.running import disagreement, why_not_remade
+from jax_ir_pairs.verification.splits import Splits
+from jax_ir_pairs.verification.texts import columns_of, unparsed
 
-Step = Callable[[str, int, int], None]
-"""Is told of the progress: what is done, how much of it, and of how much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What became of the checks of one config."""
-
-    config: str
-    rows: int
-    """Rows whose columns were checked, which is all of them."""
-    remade: int
-    """Rows that were made again, and compared."""
-    run: int
-    """Rows of other code or versions, whose HLO was run against their StableHLO instead."""
-    made_by: str
-    """What differs from the code and the versions at hand; empty where nothing does."""
-    findings: tuple[Finding, ...]
+Row = Mapping[str, Any]
+OpenVerifier = Callable[[Config | None], Verifier]
+"""Starts what looks into the rows of a config, for the CPU only where there is none."""
 
 
 def verify(
-    folder: Path, rows: int | None = 0, on_step: Step = lambda what, done, of: None
-) -> Verification:
-    """Checks the build of one config, or the download of one, that is in `folder`.
+    folder: Path,
+    *,
+    config: str | None = None,
+    rows: int | None = 0,
+    workers: int = 1,
+    on_progress: Callable[[int, int], object] = lambda done, total: None,
+    open_verifier: OpenVerifier = VerifyingProcess,
+) -> Report:
+    """Checks the dataset in `folder`, or one config of it, and gives what is wrong.
 
-    All files and all rows are held against the manifest and the schema. Of `rows`, evenly spread,
-    or of all with None, the texts are parsed, and each row is made again and compared; where it is
-    of other code or versions, it is run instead.
+    Files, columns and every row are held against the manifest and each other, and every text is
+    parsed. So many `rows`, all for None, are made again too, or where other versions made them, are
+    run; which ones depends on nothing but their number. `on_progress` is called with rows seen and
+    rows in all.
 
-    **Raises:** [`UsageError`][] where there is no such config, and [`BuildError`][] where it has no
-    manifest to be held against.
+    **Raises:** [`UsageError`][] where there is no dataset.
     """
-    own = Folder(folder)
-    manifest, config = _manifest(own)
-    findings = list(check_files(own.path, manifest))
-    broken = {finding.where for finding in findings}
-    shards = [s for s in all_shards(config) if own.parquet(s).name not in broken]
-    checks = RowChecks(config)
-    for done, shard in enumerate(shards):
-        on_step("files", done, len(shards))
-        findings += checks.check(own.parquet(shard), shard.split, shard.number)
-    counts = {shard: pq.read_metadata(own.parquet(shard)).num_rows for shard in shards}
-    findings += _counts(manifest, counts)
-    differences = _differences(own, config)
-    chosen = _chosen(counts, rows)
-    with ExitStack() as stack:
-        memory = memory_bytes(config.limits.memory_gib, ("cpu",))
-        reader = stack.enter_context(AnsweringProcess(WORKER, memory))
-        process = stack.enter_context(
-            CheckingProcess(config.limits, config.targets, passes=config.passes)
-        )
-        for done, (where, row) in enumerate(_rows(own, chosen)):
-            on_step("rows", done, len(chosen))
-            seconds, run = config.limits.seconds, bool(differences)
-            findings += check_texts(where, row, reader, seconds, run=run)
-            if not differences:
-                findings += check_row(where, row, config, process)
-    return Verification(
-        config=config.name,
-        rows=sum(counts.values()),
-        remade=0 if differences else len(chosen),
-        run=len(chosen) if differences else 0,
-        made_by=", ".join(differences),
-        findings=tuple(findings),
-    )
+    report = Report()
+    checks = [_Check(built, report) for built in configs_in(folder, config)]
+    total = sum(check.open() for check in checks)
+    chosen = _chosen(total, rows)
+    splits = Splits()
+    first = 0
+    for check in checks:
+        with _Workers(workers, check.config_made_again, open_verifier) as pool:
+            for numbered in check.batches(splits):
+                look = [(place, row, first + at in chosen) for at, (place, row) in numbered]
+                for _ in pool.map(check.look_into, look):
+                    report.rows += 1
+                    on_progress(report.rows, total)
+        first += check.num_rows
+    return report
 
 
-def _manifest(folder: Folder) -> tuple[Mapping[str, Any], Config]:
-    if not folder.path.is_dir():
-        raise UsageError(f"There is no folder {str(folder.path)!r}.")
-    try:
-        manifest = json.loads(folder.manifest.read_bytes())
-        config = Config.model_validate_json(json.dumps(manifest["config"]))
-        if not all({"file", "bytes", "sha256"} <= set(s) for s in listed_shards(manifest)):
-            raise KeyError
-    except FileNotFoundError:
-        raise BuildError(
-            f"{folder.manifest}: is missing, so there is nothing to verify against; build "
-            f"{folder.path.name} again, or download its manifest too."
-        ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
-        raise BuildError(f"{folder.manifest}: is no manifest of this version.") from None
-    return manifest, config
+def _chosen(total: int, rows: int | None) -> frozenset[int] | range:
+    if rows is None or rows >= total:
+        return range(total)
+
+    def order(number: int) -> bytes:
+        return hashlib.sha256(f"verify {number}".encode()).digest()
+
+    return frozenset(heapq.nsmallest(rows, range(total), key=order))
 
 
-def _counts(manifest: Mapping[str, Any], counts: Mapping[Shard, int]) -> Iterator[Finding]:
-    listed = {shard["file"]: shard["rows"] for shard in listed_shards(manifest)}
-    for shard, found in counts.items():
-        name = f"{shard.name}.parquet"
-        if name in listed and listed[name] != found:
-            yield Finding("file", name, f"has {found:,} rows, not {listed[name]:,}")
+@dataclass
+class _Check:
+    """The check of one config."""
+
+    built: BuiltConfig
+    report: Report
+    readable: list[str] = field(default_factory=list)
+    num_rows: int = 0
+    not_remade: str = ""
+    """Why its rows cannot be made again here, or nothing."""
+    plan: Plan | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self) -> int:
+        """Checks what can be without reading rows, and gives the number of rows to read."""
+        built, report = self.built, self.report
+        report.configs.append(built.name)
+        report.add(built.problems)
+        report.add(wrong_fingerprint(built))
+        report.add(wrong_list(built))
+        self.not_remade = why_not_remade(built)
+        self.plan, problems = planned(built)
+        report.add(problems)
+        for file in built.files():
+            report.files += 1
+            if problem := wrong_file(built, file):
+                report.add([problem])  # its bytes are not to be trusted, so nobody reads them
+                continue
+            place = built.place(file)
+            try:
+                with open_shard(built.folder / file) as shard:
+                    schema, rows = shard.schema_arrow, shard.metadata.num_rows
+            except BuildError as error:
+                report.add([Finding("file", place, "cannot be read", found=shortened(str(error)))])
+                continue
+            listed = built.listed.get(file)
+            if listed and listed.rows != rows:
+                found = f"{rows:,} rows"
+                report.add([Finding("file", place, "rows", f"{listed.rows:,} rows", found)])
+            if wrong := columns.wrong_columns(place, built.config, schema):
+                report.add(wrong)
+                continue
+            self.readable.append(file)
+            self.num_rows += rows
+        return self.num_rows
+
+    @property
+    def config_made_again(self) -> Config | None:
+        """The config, where its rows can be made again here."""
+        return None if self.not_remade else self.built.config
+
+    def batches(self, splits: Splits) -> Iterator[list[tuple[int, tuple[_Place, Row]]]]:
+        """Checks rows against each other, and gives them by row group, numbered."""
+        duplicates = Duplicates()
+        # Of where the row says that it is: where that is wrong, it is a finding of its own.
+        candidates = functools.lru_cache(2)(self._candidates)
+        number = 0
+        for file in self.readable:
+            expected = provenance.expected_columns(self.built, file)
+            shard = shard_of(file)
+            before, in_file = -1, 0
+            for group in self._groups(file):
+                batch: list[tuple[int, tuple[_Place, Row]]] = []
+                for row in group:
+                    place = _Place(self.built.place(file), file, in_file, row["id"])
+                    found = [
+                        wrong_id(str(place), row),
+                        *provenance.wrong_columns(str(place), row, expected),
+                        provenance.wrong_place(
+                            str(place), row, before, candidates(row["split"], row["shard"])
+                        ),
+                        duplicates.add(str(place), file, in_file, row),
+                        shard and splits.add(str(place), shard.split, row["structure_hash"]),
+                    ]
+                    self.report.add(finding for finding in found if finding)
+                    batch.append((number, (place, row)))
+                    before = row["index"]
+                    in_file, number = in_file + 1, number + 1
+                yield batch
+
+    def _candidates(self, split: str, shard: int) -> Sequence[int] | None:
+        if self.plan is None or split not in self.plan.seeds:
+            return None
+        return self.plan.candidates(split, shard)
+
+    def _groups(self, file: str) -> Iterator[list[Row]]:
+        try:
+            with pq.ParquetFile(self.built.folder / file) as shard:
+                for group in range(shard.num_row_groups):
+                    yield shard.read_row_group(group).to_pylist()
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            place = self.built.place(file)
+            problem = shortened(f"{type(error).__name__}: {error}")
+            self.report.add([Finding("file", place, "cannot be read", found=problem)])
+
+    def look_into(self, item: tuple[_Place, Row, bool], verifier: Verifier) -> None:
+        """Parses the texts of a row and, where it is chosen, makes it again or runs it."""
+        place, row, is_chosen = item
+        is_ours = row["jaxlib_version"] == versions()[1]
+        findings, not_read = unparsed(str(place), row, verifier, is_of_this_jaxlib=is_ours)
+        not_run = ""
+        made_again = is_chosen and not self.not_remade
+        if made_again:
+            assert self.built.config is not None
+            shard = shard_of(place.file)
+            assert shard is not None
+            findings += other_than_made(
+                str(place), row, self.built.config, shard.split, shard.number, verifier
+            )
+        elif is_chosen and {"stablehlo", "hlo"} & {*not_read, *(f.what for f in findings)}:
+            not_run = "this jaxlib does not read them"
+        elif is_chosen:
+            finding, not_run = disagreement(str(place), row, verifier, is_of_this_jaxlib=is_ours)
+            findings += [finding] if finding else []
+        with self.lock:
+            self.report.add(findings)
+            self.report.texts += len(columns_of(row))
+            self.report.not_read.update(not_read)
+            if made_again:
+                self.report.remade += 1
+                self.report.run += row["checked_by"] is not None
+            elif is_chosen:
+                self.report.not_remade[self.not_remade] += 1
+                if not_run:
+                    self.report.not_run[not_run] += 1
+                else:
+                    self.report.run += 1
 
 
-def _differences(folder: Folder, config: Config) -> list[str]:
-    return build_fingerprint(config).differences(folder.manifest)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A row by its file and its number in it."""
+
+    path: str
+    file: str
+    number: int
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, row {self.number} ({self.id})"
 
 
-def _chosen(counts: Mapping[Shard, int], rows: int | None) -> list[tuple[Shard, int]]:
-    """Gives rows that are spread evenly over all, the same ones each time."""
-    every = [(shard, number) for shard, count in counts.items() for number in range(count)]
-    wanted = len(every) if rows is None else min(rows, len(every))
-    return [every[place * len(every) // wanted] for place in range(wanted)]
+class _Workers:
+    """Threads with a verifier each, which end with the block; an error kills all verifiers."""
 
+    def __init__(self, number: int, config: Config | None, open_verifier: OpenVerifier) -> None:
+        self._pool = ThreadPoolExecutor(number, thread_name_prefix="verify")
+        self._verifiers = [open_verifier(config) for _ in range(number)]
+        self._idle = list(self._verifiers)
 
-def _rows(
-    folder: Folder, chosen: list[tuple[Shard, int]]
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    by_shard: dict[Shard, list[int]] = {}
-    for shard, number in chosen:
-        by_shard.setdefault(shard, []).append(number)
-    for shard, numbers in by_shard.items():
-        with pq.ParquetFile(folder.parquet(shard)) as file:
-            first = 0
-            for group in range(file.num_row_groups):
-                count = file.metadata.row_group(group).num_rows
-                own = [n - first for n in numbers if first <= n < first + count]
-                if own:
-                    found = file.read_row_group(group).take(own).to_pylist()
-                    for number, row in zip(own, found, strict=True):
-                        yield f"{shard.name}.parquet row {first + number}", row
-                first += count
+    def __enter__(self) -> _Workers:
+        return self
+
+    def map(self, look: Callable[[Any, Verifier], None], items: list[Any]) -> Iterator[None]:
+        """Calls `look` for each item, and gives something as each is done."""
+
+        def one(item: Any) -> None:
+            verifier = self._idle.pop()
+            try:
+                look(item, verifier)
+            finally:
+                self._idle.append(verifier)
+
+        for future in [self._pool.submit(one, item) for item in items]:
+            yield future.result()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            for verifier in self._verifiers:
+                verifier.kill()
+        self._pool.shutdown(cancel_futures=True)
+        for verifier in self._verifiers:
+            verifier.close()

@@ -67,7 +67,7 @@ def _flip(path: Path) -> None:
     ("file", "damage", "problem"),
     [
         ("train-00001-of-00003.parquet", _truncate, "bytes instead of"),
-        ("train-00001-of-00003.parquet", _flip, "checksum"),
+        ("train-00001-of-00003.parquet", _flip, "SHA-256"),
         ("train-00001-of-00003.parquet", Path.unlink, "missing"),
         ("shards/train-00001-of-00003.json", _truncate, "sidecar cannot be read"),
     ],

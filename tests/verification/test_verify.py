@@ -1,159 +1,408 @@
+"""Each kind of damage, done to a build and named."""
+
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
-from jax_ir_pairs.cli.app import app
-from jax_ir_pairs.errors import BuildError
-from jax_ir_pairs.verification import Finding, verify
-from tests.built import tiny as tiny
-
-FIRST = "train-00000-of-00002.parquet"
-SECOND = "train-00001-of-00002.parquet"
-TEST = "test-00000-of-00001.parquet"
-
-
-@pytest.fixture
-def build(tiny: Path, tmp_path: Path) -> Path:
-    """The folder of a sound build, to be damaged."""
-    return Path(shutil.copytree(tiny / "tiny", tmp_path / "out" / "tiny"))
-
-
-def found(build: Path, rows: int | None = 0) -> list[tuple[str, str]]:
-    return [(finding.kind, finding.where) for finding in verify(build, rows).findings]
-
-
-def edit(build: Path, name: str, change: Callable[[list[dict[str, Any]]], object]) -> None:
-    """Changes the rows of a shard, and the manifest with them, as whoever wants to hide it."""
-    table = pq.read_table(build / name)
-    rows = table.to_pylist()
-    change(rows)
-    pq.write_table(pa.Table.from_pylist(rows, table.schema), build / name)
-    manifest = json.loads((build / "manifest.json").read_text())
-    for shard in (s for split in manifest["splits"].values() for s in split["shards"]):
-        if shard["file"] == name:
-            content = (build / name).read_bytes()
-            shard |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    (build / "manifest.json").write_text(json.dumps(manifest))
+from jax_ir_pairs.build import BuildFingerprint
+from jax_ir_pairs.config import Splits
+from jax_ir_pairs.errors import Rejected, UsageError
+from jax_ir_pairs.extraction import TargetLevels, versions
+from jax_ir_pairs.targets import Target
+from jax_ir_pairs.verification.findings import Finding, Report, difference
+from jax_ir_pairs.verification.verify import _chosen
+from tests.build.fake_builds import fake_build
+from tests.build.fakes import CONFIG, FakeProcess, use_fake_programs
+from tests.verification.damage import (
+    OTHER_TRAIN,
+    TEST,
+    TRAIN,
+    FakeVerifier,
+    Row,
+    change_manifest,
+    change_row,
+    change_rows,
+    fit_manifest,
+    only,
+    verified,
+)
 
 
-def test_a_sound_build_has_nothing_wrong(build: Path) -> None:
-    verification = verify(build, 2)
-    assert verification.findings == ()
-    assert (verification.rows, verification.remade, verification.run) == (11, 2, 0)
+def test_a_sound_build_passes_with_every_row_made_again(out: Path) -> None:
+    report = verified(out, rows=None, workers=2)
+    assert report.is_sound, report.findings
+    assert (report.files, report.rows, report.texts) == (5, 72, 4 * 72)
+    assert (report.remade, report.run) == (72, 72)
+    assert not report.not_remade
 
 
-def test_damaged_files_are_named(build: Path) -> None:
-    content = bytearray((build / FIRST).read_bytes())
-    content[len(content) // 2] ^= 4
-    (build / FIRST).write_bytes(content)
-    (build / SECOND).write_bytes((build / SECOND).read_bytes()[:-100])
-    (build / TEST).unlink()
-    shutil.copy(build / FIRST, build / "train-00002-of-00003.parquet")
-    findings = verify(build).findings
-    assert [(f.where, f.what.split()[0]) for f in findings] == [
-        (FIRST, "has"),
-        (SECOND, "has"),
-        (TEST, "is"),
-        ("train-00002-of-00003.parquet", "is"),
+def test_a_download_without_sidecars_and_the_folder_of_one_config_pass(out: Path) -> None:
+    shutil.rmtree(out / "tiny" / "shards")
+    assert verified(out).is_sound
+    assert verified(out / "tiny", config="tiny").is_sound
+
+
+def test_a_flipped_bit_is_named_and_the_file_is_not_read(out: Path, folder: Path) -> None:
+    path = folder / TRAIN
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    report = verified(out)
+    finding = only(report)
+    assert (finding.kind, finding.place) == ("file", f"tiny/{TRAIN}")
+    assert f"has SHA-256 {hashlib.sha256(content).hexdigest()[:16]}" in finding.what
+    assert report.rows == 52
+
+
+def test_a_truncated_file_is_named(out: Path, folder: Path) -> None:
+    path = folder / TRAIN
+    path.write_bytes(path.read_bytes()[:-100])
+    finding = only(verified(out))
+    assert finding.kind == "file"
+    assert "bytes instead of" in finding.what
+    # With a manifest that fits, it is no Parquet file.
+    fit_manifest(folder, TRAIN)
+    finding = only(verified(out))
+    assert (finding.kind, finding.what) == ("file", "cannot be read")
+
+
+def test_damaged_pages_under_a_checksum_that_fits_are_no_crash(out: Path, folder: Path) -> None:
+    content = bytearray((folder / TRAIN).read_bytes())
+    content[4:2000] = bytes(1996)
+    (folder / TRAIN).write_bytes(content)
+    fit_manifest(folder, TRAIN)
+    report = verified(out)
+    assert not report.is_sound
+    assert all(TRAIN in finding.place for kind in report.findings.values() for finding in kind)
+
+
+def test_a_missing_and_a_foreign_file_are_named(out: Path, folder: Path) -> None:
+    (folder / TRAIN).rename(folder / "train-00007-of-00009.parquet")
+    report = verified(out)
+    assert [(f.place, f.what) for f in report.findings["file"]] == [
+        (f"tiny/{TRAIN}", "is missing"),
+        ("tiny/train-00007-of-00009.parquet", "is not in the manifest"),
     ]
-    assert "SHA-256" in findings[0].what
-    assert "bytes" in findings[1].what
+
+
+def test_a_shard_that_the_manifest_has_lost_is_named(out: Path, folder: Path) -> None:
+    def drop(manifest: dict[str, Any]) -> None:
+        del manifest["splits"]["train"]["shards"][1]
+
+    change_manifest(folder, drop)
+    (folder / TRAIN).unlink()
+    finding = only(verified(out))
+    assert (finding.kind, finding.what) == ("manifest", f"lists {TRAIN}")
+    assert (finding.expected, finding.found) == ("20 rows", "not listed")
+
+
+def test_a_shard_in_the_place_of_another_is_named_by_its_rows(out: Path, folder: Path) -> None:
+    shutil.copy(folder / OTHER_TRAIN, folder / TRAIN)
+    fit_manifest(folder, TRAIN)
+    report = verified(out)
+    shards = report.findings["provenance"]
+    assert len(shards) == 20
+    assert (shards[0].what, shards[0].expected, shards[0].found) == ("shard", "1", "2")
+    assert report.counts["duplicate"] == 20
+
+
+def test_a_swapped_split_is_named(out: Path, folder: Path) -> None:
+    validation = TEST.replace("test", "validation")
+    (folder / TEST).rename(folder / "other")
+    (folder / validation).rename(folder / TEST)
+    (folder / "other").rename(folder / validation)
+    fit_manifest(folder, TEST)
+    fit_manifest(folder, validation)
+    report = verified(out)
+    wrong = {(f.what, f.expected, f.found) for f in report.findings["provenance"]}
+    assert wrong == {("split", "'test'", "'validation'"), ("split", "'validation'", "'test'")}
+
+
+def test_a_structure_in_two_splits_is_named(out: Path, folder: Path) -> None:
+    first = change_row(folder, TRAIN, 0)
+    change_row(folder, TEST, 3, structure_hash=first["structure_hash"])
+    finding = only(verified(out))
+    assert (finding.kind, finding.what) == ("split", f"structure {first['structure_hash']}")
+    assert finding.place.startswith(f"tiny/{TEST}, row 3 (")
+    assert "train" in finding.expected
+
+
+def test_a_duplicate_row_is_named(out: Path, folder: Path) -> None:
+    def copy_row(rows: list[Row]) -> list[Row]:
+        rows[5] = rows[4] | {"index": rows[5]["index"], "seed": rows[5]["seed"]}
+        return rows
+
+    change_rows(folder, TRAIN, copy_row)
+    finding = only(verified(out))
+    assert (finding.kind, finding.what) == ("duplicate", "jaxpr, id")
+    assert finding.place.startswith(f"tiny/{TRAIN}, row 5 (")
+    assert finding.found == f"that of {TRAIN}, row 4"
+
+
+def test_a_wrong_id_is_named(out: Path, folder: Path) -> None:
+    before = change_row(folder, TRAIN, 2, id="0" * 16)
+    finding = only(verified(out))
+    assert (finding.kind, finding.expected, finding.found) == ("id", before["id"], "0" * 16)
+
+
+def test_another_order_of_rows_is_named(out: Path, folder: Path) -> None:
+    change_rows(folder, TRAIN, lambda rows: [*rows[1:], rows[0]])
+    finding = only(verified(out))
+    assert (finding.kind, finding.what) == ("provenance", "index")
+    assert ", row 19 (" in finding.place
+
+
+def test_a_column_too_few_or_of_another_type_is_named(out: Path, folder: Path) -> None:
+    tables = {file: pq.read_table(folder / file) for file in (TRAIN, OTHER_TRAIN, TEST)}
+    tables[TRAIN] = tables[TRAIN].drop_columns(["flops"])
+    tables[OTHER_TRAIN] = tables[OTHER_TRAIN].append_column("note", tables[OTHER_TRAIN]["id"])
+    wide = tables[TEST]["python"].cast("large_string")
+    tables[TEST] = tables[TEST].set_column(1, "python", wide)
+    for file, table in tables.items():
+        pq.write_table(table, folder / file)
+        fit_manifest(folder, file)
+    found = {f.place.partition("/")[2]: (f.what, f.found) for f in verified(out).findings["schema"]}
+    assert found[TRAIN] == ("column flops", "missing")
+    assert found[OTHER_TRAIN][0] == "column note"
+    assert found[TEST][0] == "column python"
+    assert found[TEST][1].startswith("large_string")
+
+
+def test_a_changed_text_under_a_checksum_that_fits_is_found_by_making_it_again(
+    out: Path, folder: Path
+) -> None:
+    before = change_row(folder, TRAIN, 6, optimized_hlo="optimized hlo, another")
+    assert verified(out).is_sound
+    finding = only(verified(out, rows=None))
+    assert (finding.kind, finding.what) == ("bytes", "optimized_hlo")
+    assert finding.place == f"tiny/{TRAIN}, row 6 ({before['id']})"
+    assert finding.expected == repr(before["optimized_hlo"])
+    assert finding.found == "'optimized hlo, another'"
+
+
+def test_a_row_with_another_result_is_named(out: Path, folder: Path) -> None:
+    change_row(folder, TRAIN, 6, max_rel_error=0.0)
+    finding = only(verified(out, rows=None))
+    assert (finding.kind, finding.what) == ("result", "max_rel_error")
+    assert (finding.expected, finding.found) == (repr(2.0**-24), "0.0")
+
+
+def test_a_seed_that_is_not_the_plans_is_named(out: Path, folder: Path) -> None:
+    before = change_row(folder, TRAIN, 6, seed=123456)
+    finding = only(verified(out))
+    assert finding.what == f"seed of index {before['index']}"
+    assert (finding.expected, finding.found) == (str(before["seed"]), "123456")
+
+
+def test_a_text_that_does_not_parse_is_named(out: Path, folder: Path) -> None:
+    change_row(folder, TRAIN, 6, hlo="junk")
+    finding = only(verified(out, FakeVerifier(refused={"junk": "no\n module"})))
+    assert (finding.kind, finding.what, finding.found) == ("text", "hlo", "no module")
+
+
+def of_other_versions(folder: Path) -> None:
+    """Makes a build one of other versions, rows and manifest."""
+    for file in sorted(path.name for path in folder.glob("*.parquet")):
+        change_rows(folder, file, lambda rows: [row | {"jaxlib_version": "0.0.1"} for row in rows])
+
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["build"]["jaxlib"] = "0.0.1"
+        manifest["fingerprint"] = BuildFingerprint(**manifest["build"]).digest
+
+    change_manifest(folder, change)
+
+
+def test_rows_of_other_versions_are_run_and_not_compared(out: Path, folder: Path) -> None:
+    of_other_versions(folder)
+    change_row(folder, TRAIN, 6, optimized_hlo="of another compiler")
+    verifier = FakeVerifier(refused={"of another compiler": "unknown syntax"})
+    report = verified(out, verifier, rows=9)
+    assert report.is_sound, report.findings
+    assert report.not_remade == {"of other versions: jaxlib 0.0.1": 9}
+    assert report.not_read == {"optimized_hlo": 1}
+    assert (report.run, report.remade, len(verifier.ran)) == (9, 0, 9)
+    assert not verifier.extracted
+
+    report = verified(out, FakeVerifier(disagreement="differs in 1 of 2 elements"), rows=9)
+    assert report.counts == {"result": 9}
+    assert report.findings["result"][0].found == "differs in 1 of 2 elements"
+
+
+def test_what_another_jaxlib_does_not_run_is_counted_and_no_finding(
+    out: Path, folder: Path
+) -> None:
+    class Ending(FakeVerifier):
+        def run(self, row: Mapping[str, Any]) -> tuple[str, str]:
+            raise Rejected("crash", "SIGABRT")
+
+    of_other_versions(folder)
+    report = verified(out, Ending(), rows=9)
+    assert report.is_sound, report.findings
+    assert report.not_run == {"this jaxlib does not run them (crash)": 9}
+    assert report.run == 0
+
+    def older(manifest: dict[str, Any]) -> None:
+        manifest["build"] |= {"code": "0" * 16, "jaxlib": versions()[1]}
+        manifest["fingerprint"] = BuildFingerprint(**manifest["build"]).digest
+
+    change_manifest(folder, older)
+    for file in sorted(path.name for path in folder.glob("*.parquet")):
+        change_rows(
+            folder, file, lambda rows: [row | {"jaxlib_version": versions()[1]} for row in rows]
+        )
+    report = verified(out, Ending(), rows=9)
+    assert report.counts == {"result": 9}
+    assert report.findings["result"][0].found == "crash: SIGABRT"
+
+
+def test_a_target_that_is_not_installed_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = TargetLevels("tpu-v5e", None, "HloModule tpu")
+    use_fake_programs(monkeypatch, tmp_path / "plans")
+    config = CONFIG.model_copy(update={"targets": ("cpu", "tpu-v5e")})
+    monkeypatch.setattr(Target, "missing", lambda self: [])
+    fake_build(tmp_path / "out", FakeProcess(further=lambda program: (levels,)), config=config)
+    monkeypatch.setattr(Target, "missing", lambda self: ["x"] * (self.platform == "tpu"))
+    report = verified(tmp_path / "out", rows=3)
+    assert report.is_sound, report.findings
+    assert report.not_remade == {"for tpu-v5e, whose compiler is not installed": 3}
+    assert (report.texts, report.run) == (5 * 72, 3)
+
+
+def test_the_configs_of_a_folder_are_looked_at_in_one_run(
+    out: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use_fake_programs(monkeypatch, tmp_path / "plans")
+    other = CONFIG.model_copy(
+        update={"name": "other", "splits": Splits(train=6, validation=0, test=0)}
+    )
+    fake_build(out, config=other)
+    change_row(out / "other", "train-00000-of-00001.parquet", 2, id="0" * 16)
+    report = verified(out)
+    assert (report.configs, report.rows) == (["other", "tiny"], 78)
+    assert only(report).place.startswith("other/train-00000-of-00001.parquet, row 2")
+    assert verified(out, config="tiny").is_sound
 
 
 @pytest.mark.parametrize(
-    ("change", "kinds"),
+    ("column", "value"),
     [
-        (lambda rows: rows[1].update(id="0" * 16), {"id"}),
-        (lambda rows: rows[1].update(python=rows[1]["python"] + "\n"), {"id"}),
-        (lambda rows: rows[1].update(split="test"), {"split"}),
-        (lambda rows: rows[1].update(config="other"), {"split"}),
-        (lambda rows: rows.__setitem__(1, rows[0]), {"duplicate"}),
-        (lambda rows: rows.pop(), {"file"}),
+        ("config", "other"),
+        ("split", "test"),
+        ("shard", 2),
+        ("jax_version", "0.0.1"),
+        ("compiler_flags", "{}"),
+        ("index", 3),
     ],
-    ids=["id", "python", "split", "config", "duplicate", "fewer rows"],
 )
-def test_a_changed_row_is_named(build: Path, change: Any, kinds: set[str]) -> None:
-    edit(build, FIRST, change)
-    assert {kind for kind, _ in found(build)} == kinds
+def test_a_row_that_says_it_is_of_elsewhere_is_named(
+    out: Path, folder: Path, column: str, value: Any
+) -> None:
+    change_row(folder, TRAIN, 6, **{column: value})
+    found = verified(out).findings["provenance"]
+    assert column in {finding.what for finding in found}
+    assert all(f"{TRAIN}, row 6 (" in f.place for f in found)
 
 
-def test_structures_are_in_one_split(build: Path) -> None:
-    structure = pq.read_table(build / FIRST)["structure_hash"][0].as_py()
-    edit(build, TEST, lambda rows: rows[0].update(structure_hash=structure))
-    [finding] = verify(build).findings
-    where = f"{FIRST} row 0"
-    assert finding.kind == "split"
-    assert finding.where == where or finding.where == f"{TEST} row 0"
+def test_a_row_less_is_named(out: Path, folder: Path) -> None:
+    path = folder / TRAIN
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 19), path)
+    fit_manifest(folder, TRAIN)
+    finding = only(verified(out))
+    assert (finding.kind, finding.expected, finding.found) == ("file", "20 rows", "19 rows")
 
 
-def test_another_schema_is_a_finding(build: Path) -> None:
-    table = pq.read_table(build / FIRST).drop_columns(["flops"])
-    pq.write_table(table, build / FIRST)
-    assert ("schema", FIRST) in found(build) or ("file", FIRST) in found(build)
-    edit(build, FIRST, lambda rows: None)
-    assert found(build) == [("schema", FIRST)]
+def test_a_row_does_not_get_by_with_a_version_of_its_own(out: Path, folder: Path) -> None:
+    change_row(folder, TRAIN, 6, jaxlib_version="0.0.1")
+    finding = only(verified(out))
+    assert (finding.kind, finding.what, finding.found) == (
+        "provenance",
+        "jaxlib_version",
+        "'0.0.1'",
+    )
 
 
-def test_texts_results_and_rows_are_made_again(build: Path) -> None:
-    def change(rows: list[dict[str, Any]]) -> None:
-        rows[0]["stablehlo"] = rows[0]["stablehlo"].replace("stablehlo.", "stablehlos.", 1)
-        rows[1]["max_rel_error"] = 0.25
-        rows[2]["num_eqns"] += 1
-
-    edit(build, FIRST, change)
-    findings = verify(build, None).findings
-    kinds = {(f.kind, f.where) for f in findings}
-    assert kinds == {
-        ("text", f"{FIRST} row 0"),
-        ("row", f"{FIRST} row 0"),
-        ("result", f"{FIRST} row 1"),
-        ("row", f"{FIRST} row 2"),
-    }
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda m: m.update(fingerprint="0" * 16), "fingerprint"),
+        (lambda m: m["config"].update(seed=7), "config"),
+        (lambda m: m["config"].update(targets=["abacus"]), "has a config that is none here"),
+        (lambda m: m.pop("splits"), "cannot be read"),
+    ],
+)
+def test_a_changed_manifest_is_named(out: Path, folder: Path, change: Any, what: str) -> None:
+    change_manifest(folder, change)
+    assert what in {finding.what for finding in verified(out).findings["manifest"]}
 
 
-def test_rows_of_other_versions_are_run(build: Path) -> None:
-    manifest = json.loads((build / "manifest.json").read_text())
-    manifest["build"]["jax"] = "0.0.1"
-    (build / "manifest.json").write_text(json.dumps(manifest))
-
-    def change(rows: list[dict[str, Any]]) -> None:
-        assert " add(" in rows[0]["hlo"]
-        rows[0]["hlo"] = rows[0]["hlo"].replace(" add(", " multiply(", 1)
-
-    edit(build, FIRST, change)
-    verification = verify(build, None)
-    assert (verification.remade, verification.run) == (0, 11)
-    assert "jax (0.0.1 there" in verification.made_by
-    [finding] = verification.findings
-    assert (finding.kind, finding.where) == ("result", f"{FIRST} row 0")
+def test_shards_without_a_manifest_are_looked_at(out: Path, folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    report = verified(out)
+    assert only(report).what.startswith("is missing")
+    assert report.rows == 72
 
 
-def test_without_a_manifest_there_is_nothing_to_verify(build: Path) -> None:
-    (build / "manifest.json").write_text("{}")
-    with pytest.raises(BuildError, match="is no manifest"):
-        verify(build)
-    (build / "manifest.json").unlink()
-    with pytest.raises(BuildError, match="is missing"):
-        verify(build)
+def test_an_error_ends_every_verifier(out: Path) -> None:
+    class BrokenError(Exception):
+        pass
+
+    class Broken(FakeVerifier):
+        killed = False
+
+        def problems(self, row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, str]:
+            raise BrokenError
+
+        def kill(self) -> None:
+            self.killed = True
+
+    verifier = Broken()
+    with pytest.raises(BrokenError):
+        verified(out, verifier, workers=2)
+    assert verifier.killed
+    assert verifier.closed
 
 
-def test_the_command(build: Path, tmp_path: Path) -> None:
-    run = CliRunner().invoke(app, ["verify", str(build.parent)])
-    assert (run.exit_code, "Nothing is wrong" in run.output) == (0, True)
-    edit(build, FIRST, lambda rows: rows[1].update(id="0" * 16))
-    out = tmp_path / "found.json"
-    run = CliRunner().invoke(app, ["verify", str(build.parent), "--json", str(out)])
-    assert run.exit_code == 1
-    assert "1 findings: 1 id" in run.output
-    [finding] = json.loads(out.read_text())["findings"]
-    assert Finding(**finding).where == f"{FIRST} row 1"
+def test_a_folder_without_a_dataset_is_refused(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder, config, problem in (
+        (tmp_path / "empty", None, "no dataset"),
+        (tmp_path / "nowhere", None, "no folder"),
+        (out, "huge", "there is tiny"),
+    ):
+        with pytest.raises(UsageError, match=problem):
+            verified(folder, config=config)
+
+
+def test_the_rows_that_are_chosen_are_always_the_same_and_all_over() -> None:
+    assert _chosen(1000, 50) == _chosen(1000, 50)
+    assert len(_chosen(1000, 50)) == 50
+    assert min(_chosen(1000, 50)) < 100
+    assert max(_chosen(1000, 50)) > 900
+    assert set(_chosen(1000, 10)) < set(_chosen(1000, 50))
+    assert list(_chosen(3, None)) == list(_chosen(3, 5)) == [0, 1, 2]
+
+
+def test_findings_are_counted_and_the_first_are_kept() -> None:
+    report = Report()
+    report.add(Finding("id", f"row {number}", "id") for number in range(3000))
+    assert report.counts["id"] == 3000
+    assert len(report.findings["id"]) == 1000
+    assert json.loads(report.as_json())["counts"] == {"id": 3000}
+
+
+def test_a_difference_is_that_of_the_first_line() -> None:
+    assert difference("a\nb\nc", "a\nx\nc") == ("line 2: b", "line 2: x")
+    assert difference("a\n", "a\nb\n") == ("line 2: ", "line 2: b")
+    assert difference(["a"], ["b"]) == ("['a']", "['b']")
+    assert len(difference("a" * 5000, "b")[0]) < 250

@@ -1,0 +1,122 @@
+"""The configs of a folder, as far as their files can be understood at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from jax_ir_pairs.build import Shard
+from jax_ir_pairs.config import Config
+from jax_ir_pairs.errors import UsageError
+from jax_ir_pairs.schema import SPLITS
+from jax_ir_pairs.verification.findings import Finding, shortened
+
+_SHARD = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the manifest says of a file."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltConfig:
+    """One config of a dataset: its manifest, where there is one, and its files."""
+
+    folder: Path
+    manifest: Mapping[str, Any] | None
+    config: Config | None
+    """Nothing where there is no manifest, or where this version cannot read its config."""
+    listed: Mapping[str, Listed]
+    problems: tuple[Finding, ...]
+    """What is wrong with the manifest."""
+
+    @property
+    def name(self) -> str:
+        """Name of the config."""
+        return self.config.name if self.config else self.folder.resolve().name
+
+    def place(self, file: str) -> str:
+        """Names a file of the config."""
+        return f"{self.name}/{file}"
+
+    def files(self) -> list[str]:
+        """Gives the names of the shards, those that are listed and those that are there."""
+        there = {path.name for path in self.folder.glob("*.parquet")}
+        order = {split: place for place, split in enumerate(SPLITS)}
+
+        def key(name: str) -> tuple[int, str]:
+            return order.get(name.partition("-")[0], len(order)), name
+
+        return sorted(there | set(self.listed), key=key)
+
+
+def shard_of(file: str) -> Shard | None:
+    """Gives the shard that a file's name says it is, if any."""
+    match = _SHARD.fullmatch(file.removesuffix(".parquet"))
+    return Shard(match[1], int(match[2]), int(match[3])) if match else None
+
+
+def configs_in(folder: Path, name: str | None = None) -> list[BuiltConfig]:
+    """Gives the configs in `folder`, or the one of this name.
+
+    `folder` is what was built or downloaded, or the folder of one config in it.
+
+    **Raises:** [`UsageError`][] where there is none.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {str(folder)!r}.")
+    places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    found = [_built_config(place) for place in places if _holds_shards(place)]
+    if not found:
+        raise UsageError(
+            f"{folder}: there is no dataset in it, such as hlo-100/manifest.json and shards."
+        )
+    chosen = [built for built in found if name in (None, built.name)]
+    if not chosen:
+        known = ", ".join(built.name for built in found)
+        raise UsageError(f"{folder}: there is no config {name!r}; there is {known}.")
+    return chosen
+
+
+def _holds_shards(folder: Path) -> bool:
+    return (folder / "manifest.json").is_file() or any(
+        shard_of(path.name) for path in folder.glob("*.parquet")
+    )
+
+
+def _built_config(folder: Path) -> BuiltConfig:
+    place = f"{folder.resolve().name}/manifest.json"
+    path = folder / "manifest.json"
+    if not path.is_file():
+        problem = Finding("manifest", place, "is missing: the build is not finished, or in parts")
+        return BuiltConfig(folder, None, None, {}, (problem,))
+    try:
+        manifest = json.loads(path.read_bytes())
+        listed = {
+            str(shard["file"]): Listed(shard["rows"], shard["bytes"], shard["sha256"])
+            for split in manifest["splits"].values()
+            for shard in split["shards"]
+        }
+        described, made_by = manifest["config"], dict(manifest["build"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = Finding("manifest", place, "cannot be read", found=shortened(repr(error)))
+        return BuiltConfig(folder, None, None, {}, (problem,))
+    try:
+        config = Config.model_validate_json(json.dumps(described))
+    except ValidationError as error:
+        problem = Finding(
+            "manifest", place, "has a config that is none here", found=shortened(str(error))
+        )
+        return BuiltConfig(folder, manifest | {"build": made_by}, None, listed, (problem,))
+    return BuiltConfig(folder, manifest | {"build": made_by}, config, listed, ())
