@@ -68,9 +68,8 @@ def _shake(op: ir.Operation, value: Value, generator: np.random.Generator) -> No
     factors = np.asarray(1.0 + 2.0 * UNIT_ROUNDOFF[name] * steps, np.dtype(numpy_name(name)))
     uses = list(value.uses)
     with ir.InsertionPoint.after(op), op.location:
-        moved = stablehlo.MulOp(
-            value, stablehlo.ConstantOp(dense(factors, kind.element_type)).result
-        ).result
+        factor = stablehlo.ConstantOp(dense(factors, kind.element_type)).result
+        moved = stablehlo.MulOp(value, factor).result
         if op.name in _EXACT_ON_WHOLE_NUMBERS:
             direction = stablehlo.ComparisonDirectionAttr.get("EQ")
             is_whole = stablehlo.CompareOp(stablehlo.FloorOp(value).result, value, direction)
