@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from jax_ir_pairs.browse.rows import GivenRows
-from jax_ir_pairs.targets import TARGETS, versions
+from jax_ir_pairs.targets import TARGETS
 
 if TYPE_CHECKING:
     from jax_ir_pairs.extraction import Extraction
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def extracted_rows(extraction: Extraction, python: str, name: str, call: str) -> GivenRows:
     """Gives what was extracted of the function `name` of `python`, called as `call` says."""
-    known = versions(())
+    known = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib")}
     further = {
         TARGETS[each.target].column(level): getattr(each, level)
         for each in extraction.further

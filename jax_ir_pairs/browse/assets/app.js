@@ -105,10 +105,11 @@ function go(changes) {
 
 // What the lit lines are, in words, with ways to them.
 function trail(told) {
+  byId("trail").hidden = state.view !== "levels";
   byId("trail").replaceChildren(
     ...(told
       ? [element("span", {}, told.head), ...told.ways.map(({ text, go: act }) => element("button", { type: "button", onclick: act }, text))]
-      : [element("span", { class: "dim" }, state.view === "levels" ? "Point at a line, or go through a text with the arrows, to see what became of it." : "")]),
+      : [element("span", { class: "dim" }, "Point at a line, or go through a text with the arrows, to see what became of it; a click keeps it.")]),
   );
 }
 
@@ -125,7 +126,7 @@ function toggleRows(wanted) {
 
 function theme(name) {
   document.documentElement.dataset.theme = name;
-  byId("theme").textContent = { system: "◐ System", dark: "● Dark", light: "○ Light" }[name];
+  byId("theme").replaceChildren({ system: "◐", dark: "●", light: "○" }[name], element("span", { class: "word" }, ` ${name}`));
   byId("theme").setAttribute("aria-label", `Colours: ${name}; change`);
 }
 

@@ -30,6 +30,10 @@ export function graphView(row, trail, go) {
       canvas.replaceChildren(element("p", { class: "notice" }, "This computation is large; to lay it out may take some seconds. ", more));
       return;
     }
+    if (!computation.instructions.length) {
+      canvas.replaceChildren(element("p", { class: "notice" }, "There is no instruction to draw."));
+      return;
+    }
     const layout = laidOut(module, computation, { constants: constants.checked });
     canvas.replaceChildren(picture(layout, computation, select));
     fit(layout);
@@ -92,15 +96,15 @@ export function graphView(row, trail, go) {
 
 const legend = () => element("span", { class: "legend", "aria-hidden": "true" }, ...LEGEND.map((kind) => element("span", { class: `swatch ${kind}` }, kind)));
 
-function picture({ width, height, nodes, edges }, computation, select) {
+function picture({ left, top, width, height, nodes, edges }, computation, select) {
   const made = new Map(nodes.map((node) => [node.instruction.name, nodeOf(node)]));
   const users = (name) => edges.filter((edge) => edge.from === name).map((edge) => made.get(edge.to));
   const operands = (name) => edges.filter((edge) => edge.to === name).map((edge) => made.get(edge.from));
   const order = nodes.toSorted((a, b) => a.y - b.y || a.x - b.x).map((node) => made.get(node.instruction.name));
   const svg = drawn(
     "svg",
-    { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${computation.name}: ${count(nodes.length, "instruction")}, arrows go along operands and users` },
-    drawn("defs", {}, drawn("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, drawn("path", { d: "M0 0 L8 4 L0 8 z" }))),
+    { viewBox: `${left} ${top} ${width} ${height}`, role: "group", "aria-label": `${computation.name}: ${count(nodes.length, "instruction")}, arrows go along operands and users` },
+    drawn("defs", {}, drawn("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, orient: "auto", markerUnits: "userSpaceOnUse" }, drawn("path", { d: "M0 0 L8 4 L0 8 z" }))),
     ...edges.map((edge) => drawn("path", { class: "edge", "data-from": edge.from, "data-to": edge.to, d: curve(edge.points), "marker-end": "url(#arrow)" })),
     ...order,
   );

@@ -16,10 +16,11 @@ const KINDS = [
 export const kindOf = (opcode) => KINDS.find(([, form]) => form.test(opcode))?.[0] ?? "plain";
 
 export function laidOut(module, computation, { constants }) {
-  const shown = computation.instructions.filter((each) => constants || each.opcode !== "constant");
+  const others = computation.instructions.filter((each) => each.opcode !== "constant");
+  const shown = constants || !others.length ? computation.instructions : others;
   const names = new Set(shown.map((each) => each.name));
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: "TB", nodesep: 18, ranksep: 34, marginx: 12, marginy: 12 });
+  graph.setGraph({ rankdir: "TB", nodesep: 18, ranksep: 34 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const each of shown) {
     const labels = labelsOf(module, each);
@@ -30,13 +31,20 @@ export function laidOut(module, computation, { constants }) {
     for (const operand of each.operands) if (names.has(operand)) graph.setEdge(operand, each.name);
   }
   dagre.layout(graph);
-  const { width, height } = graph.graph();
-  return {
-    width,
-    height,
-    nodes: graph.nodes().map((name) => graph.node(name)),
-    edges: graph.edges().map(({ v, w }) => ({ from: v, to: w, points: graph.edge(v, w).points })),
-  };
+  const nodes = graph.nodes().map((name) => graph.node(name));
+  const edges = graph.edges().map(({ v, w }) => ({ from: v, to: w, points: graph.edge(v, w).points }));
+  return { ...extent(nodes, edges), nodes, edges };
+}
+
+// dagre's own size leaves out edges that go around what is at the side.
+function extent(nodes, edges) {
+  const points = [
+    ...nodes.flatMap(({ x, y, width, height }) => [{ x: x - width / 2, y: y - height / 2 }, { x: x + width / 2, y: y + height / 2 }]),
+    ...edges.flatMap((edge) => edge.points),
+  ];
+  const [left, top] = ["x", "y"].map((axis) => points.reduce((least, point) => Math.min(least, point[axis]), Infinity) - 12);
+  const [right, bottom] = ["x", "y"].map((axis) => points.reduce((most, point) => Math.max(most, point[axis]), -Infinity) + 12);
+  return { left, top, width: right - left, height: bottom - top };
 }
 
 function labelsOf(module, each) {

@@ -32,12 +32,17 @@ export function levelsView(row, trail) {
   const hidden = new Set((remembered("hidden") ?? "").split(" ").filter((level) => LEVELS.includes(level)));
   const panes = {};
   let pinned = null;
+  let shown = "";
 
   const stripe = (level) => (line) => {
     const from = tied.sources[level].get(line) ?? [];
     return from.length > 1 ? "s-many" : from.length ? `s-${order.get(from[0])}` : "";
   };
   function light(level, line) {
+    // Drawn again it would take the button away that is being pressed.
+    const wanted = `${level}:${line}:${pinned}`;
+    if (wanted === shown) return;
+    shown = wanted;
     const found = line ? tied.of(level, line) : null;
     for (const [name, each] of Object.entries(panes)) each.light(found ? found[name] : new Set());
     trail(found && saying(level, line, found));
@@ -64,7 +69,9 @@ export function levelsView(row, trail) {
         panes[name].box.focus();
       },
     }));
-    return { head: pinned ? `${head} (kept; Esc lets go)` : head, ways };
+    const nothing = level === "python" && !ways.length ? `${head}: nothing came from it` : head;
+    if (pinned) ways.push({ text: "Let go (Esc)", go: () => pin(null, 0) });
+    return { head: nothing, ways };
   }
   const show = () => (pinned ? light(...pinned) : light(null, 0));
 

@@ -59,7 +59,6 @@ export function pane(level, title, text, stripe, on) {
     on.choose(at);
   });
   box.addEventListener("focus", () => !at && box.matches(":focus-visible") && (moveTo(1), on.hover(at)));
-  box.addEventListener("blur", () => on.leave());
   box.addEventListener("keydown", (event) => {
     const page = Math.max(1, Math.floor(box.clientHeight / made[0].offsetHeight) - 1);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -made.length, End: made.length };
