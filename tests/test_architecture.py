@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "jax_ir_pairs"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    "cli": 9,
+    "cli": 10,
+    "browse": 9,
     "hub": 8,
     "inspect": 8,
     "build": 7,

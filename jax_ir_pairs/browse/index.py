@@ -20,10 +20,10 @@ _COLUMNS = ("id", "entry_point", *_NAMED, *SIZES)
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A column of few names: each once, and their places in it, one or a list for each row."""
+    """A column of few names: each once, and for each row its place in them, or a list of places."""
 
     names: list[str]
-    codes: list[int] | list[list[int]]
+    codes: list[Any]
 
 
 @dataclass(frozen=True, slots=True)

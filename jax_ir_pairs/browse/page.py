@@ -22,8 +22,10 @@ from jax_ir_pairs.errors import BuildError
 
 _ASSETS = Path(__file__).parent / "assets"
 _VENDORED = ("vendor/dagre.min.js", "vendor/diff.min.js")
-_MODULES = ("dom", "store", "tokens", "hlo", "links", "state", "pane", "levels", "optimization")
-_MODULES = (*_MODULES, "graph_layout", "graph", "compare", "filters", "rows", "keys", "app")
+_MODULES = (
+    *("dom", "store", "tokens", "hlo", "links", "state", "pane", "levels", "optimization"),
+    *("graph_layout", "graph", "compare", "filters", "rows", "keys", "app"),
+)
 _STYLES = ("base", "rows", "code", "views")
 _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)

@@ -89,15 +89,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._fail(HTTPStatus.NOT_FOUND, "There is nothing here.")
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 (a name of the base class)
 
     def _refuse(self) -> None:
         self.close_connection = True  # what it sends is not read
-        self._fail(
-            HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD.", {"Allow": "GET, HEAD"}
-        )
+        self._fail(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD.", {"Allow": "GET, HEAD"})
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse  # noqa: N815 (names of the base class)
 
     def _is_asked_by_own_name(self) -> bool:
         port = self.server.server_port

@@ -84,7 +84,13 @@ def _write(rows: Rows, html: Path, limit: int) -> None:
         number = write_html(rows, html, limit)
     size = html.stat().st_size / 1e6
     every = len(rows.index)
-    what = "1 row" if every == 1 else f"{number:,} of {every:,} rows" if number < every else f"all {every:,} rows"
+    what = (
+        "1 row"
+        if every == 1
+        else f"{number:,} of {every:,} rows"
+        if number < every
+        else f"all {every:,} rows"
+    )
     print(f"{html}: {what}, {size:.1f} MB.")
     if number < every:
         print(f"--rows {every} takes all of them, about {size / number * every:,.0f} MB.")

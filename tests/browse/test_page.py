@@ -65,7 +65,14 @@ def test_a_file_that_cannot_be_written(sample: FolderRows, tmp_path: Path) -> No
 def test_no_script_writes_markup_or_runs_text() -> None:
     for path in ASSETS.glob("*.js"):
         text = path.read_text(encoding="utf-8")
-        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+        for way in (
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+        ):
             assert way not in text, f"{path.name}: {way}"
         assert len(text.splitlines()) <= 300
     assert not [path for path in (ASSETS / "vendor").glob("*.js") if "</script" in path.read_text()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -146,9 +145,7 @@ def test_filters_and_search(opened: Opened, sample_server: Server, sample: Folde
     expect(page.locator("#count")).to_have_text("1 of 100 rows")
 
 
-def test_next_previous_and_back(
-    opened: Opened, sample_server: Server, sample: FolderRows
-) -> None:
+def test_next_previous_and_back(opened: Opened, sample_server: Server, sample: FolderRows) -> None:
     page = opened(sample_server.url)
     page.keyboard.press("j")
     page.keyboard.press("ArrowRight")
@@ -206,7 +203,9 @@ def test_before_and_after(opened: Opened, sample_server: Server, sample: FolderR
     page = opened(sample_server.url, f"#row={sample.index.id[9]}&view=optimization")
     figures = sample.row(9)["figures"]
     tile = page.locator(".tiles div")
-    expect(tile.filter(has_text="Flops").first.locator("dd")).to_have_text(f"{figures['flops']:,.0f}")
+    expect(tile.filter(has_text="Flops").first.locator("dd")).to_have_text(
+        f"{figures['flops']:,.0f}"
+    )
     expect(tile.filter(has_text="Fusions").locator("dd")).to_have_text(f"{figures['num_fusions']}")
     expect(tile.filter(has_text="HLO instr").locator("dd")).to_contain_text(
         f"{figures['num_hlo_instructions']} → "
@@ -251,7 +250,7 @@ def test_contrast_of_every_text(opened: Opened, sample_server: Server) -> None:
     page = opened(sample_server.url)
     page.click("#python-6")
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         for view in ("levels", "optimization", "graph", "compare"):
             page.click(f"[data-view={view}]")
             assert page.evaluate(CONTRAST) == []

@@ -35,14 +35,11 @@ def test_the_index_says_what_the_rows_do(sample: FolderRows, rows: list[dict[str
 
 def test_the_index_of_a_slice(rows: list[dict[str, Any]]) -> None:
     part = index_of(pa.Table.from_pylist(rows).slice(40, 20)).named["primitives"]
-    assert [[part.names[code] for code in codes] for codes in part.codes] == [  # type: ignore[union-attr]
-        row["primitives"] for row in rows[40:60]
-    ]
+    told = [[part.names[code] for code in codes] for codes in part.codes]
+    assert told == [row["primitives"] for row in rows[40:60]]
 
 
-def test_rows_of_several_shards_and_row_groups(
-    tmp_path: Path, rows: list[dict[str, Any]]
-) -> None:
+def test_rows_of_several_shards_and_row_groups(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     table = pq.read_table(SAMPLE / "train-00000-of-00001.parquet")
     for shard, start in enumerate((0, 7)):
         path = tmp_path / f"train-{shard:05d}-of-00002.parquet"
@@ -57,7 +54,9 @@ def test_a_row_as_the_page_reads_it(sample: FolderRows, rows: list[dict[str, Any
     row = sample.row(9)
     assert row["call"] == "forward(n: i32[], x: f32[4,2,32], y: f32[4,2,4])"
     assert row["texts"] == {level: rows[9][level] for level in LEVELS}
-    assert row["lines"] == [[e["python"], *(e[name] for name in LEVELS[1:])] for e in rows[9]["line_map"]]
+    assert row["lines"] == [
+        [e["python"], *(e[name] for name in LEVELS[1:])] for e in rows[9]["line_map"]
+    ]
     assert row["targets"] == row["passes"] == []
 
 
@@ -69,7 +68,9 @@ def test_rows_of_an_older_schema(rows: list[dict[str, Any]]) -> None:
 
 
 def test_what_json_has_no_number_for(rows: list[dict[str, Any]]) -> None:
-    figures = for_page(rows[9] | {"flops": float("inf"), "transcendentals": float("nan")})["figures"]
+    figures = for_page(rows[9] | {"flops": float("inf"), "transcendentals": float("nan")})[
+        "figures"
+    ]
     assert (figures["flops"], figures["transcendentals"]) == ("inf", "nan")
 
 

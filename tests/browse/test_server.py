@@ -38,7 +38,9 @@ def test_it_listens_on_loopback_only(sample_server: Server) -> None:
 def test_the_page_has_a_policy_that_lets_nothing_else_run(sample_server: Server) -> None:
     answer, content = ask(sample_server, "/?anything")
     assert answer.status == 200
-    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    policy = dict(
+        part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; ")
+    )
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert policy["connect-src"] == "'self'"
     assert "unsafe" not in str(policy)
@@ -72,7 +74,6 @@ def test_index_and_rows(sample_server: Server, sample: FolderRows) -> None:
         "//etc/passwd",
         "/sample.yaml",
         "/train-00000-of-00001.parquet",
-        "http://example.com/",
     ],
 )
 def test_nothing_else_is_there(sample_server: Server, path: str) -> None:
@@ -85,7 +86,8 @@ def test_another_name_gets_nothing(sample_server: Server) -> None:
     port = sample_server.server_port
     for host in ("example.com", f"example.com:{port}", "127.0.0.1", f"127.0.0.1:{port + 1}", ""):
         answer, content = ask(sample_server, "/index.json", Host=host)
-        assert (answer.status, len(content)) == (403, 49), host
+        assert answer.status == 403, host
+        assert content == b"This server answers to its own address only."
     assert ask(sample_server, "/index.json", Host=f"localhost:{port}")[0].status == 200
 
 
