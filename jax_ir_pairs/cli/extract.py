@@ -13,7 +13,6 @@ from rich.console import Console
 from jax_ir_pairs.cli.browse import Html, Port, show_page
 from jax_ir_pairs.cli.errors import fail
 from jax_ir_pairs.errors import Rejected, UsageError
-from jax_ir_pairs.schema import LEVELS
 
 if TYPE_CHECKING:
     from jax_ir_pairs.config import Limits
@@ -77,7 +76,7 @@ def extract(
         raise UsageError(f"{' and '.join(ways)} are different ways to show it; give one of them.")
     if port is not None and not browse:
         raise UsageError("--port is for --browse, which serves a page.")
-    if levels != LEVELS[1:] and (browse or html):
+    if level and (browse or html):
         raise UsageError("--level is not for a page, which has all levels.")
     module = read_module(read_source(path), str(path))
     name = name or _only_function(module)

@@ -5,7 +5,8 @@ import { change, state } from "./state.js";
 import { coloured } from "./tokens.js";
 
 const CONTEXT = 3;
-const PATIENCE = 4000; // milliseconds
+const PATIENCE = 3000; // milliseconds
+const AT_ONCE = 1500; // lines drawn before a person asks for more
 
 export function compareView(row) {
   const known = compared(row);
@@ -80,23 +81,43 @@ function differences(a, b, loose) {
 function table(found) {
   const body = element("tbody");
   const near = found.map((_, at) => found.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).some((each) => each.kind !== " "));
-  for (let at = 0; at < found.length; at += 1) {
+  let lines = 0;
+  draw(0);
+
+  function draw(start) {
+    for (let at = start; at < found.length; at += 1) {
+      if (lines === AT_ONCE) {
+        lines = 0;
+        body.append(
+          buttonRow(count(found.length - at, "more line"), (row) => {
+            row.remove();
+            draw(at);
+          }),
+        );
+        return;
+      }
+      at = drawFrom(at);
+    }
+  }
+  // Draws a line, or all of a stretch that is the same, and gives the place of the last.
+  function drawFrom(at) {
+    lines += 1;
     if (near[at]) {
       body.append(lineOfDiff(found[at]));
-      continue;
+      return at;
     }
     let end = at;
     while (end < found.length && !near[end]) end += 1;
-    body.append(folded(found.slice(at, end)));
-    at = end - 1;
+    const same = found.slice(at, end);
+    body.append(buttonRow(`… ${count(same.length, "line")} the same`, (row) => row.replaceWith(...same.map(lineOfDiff))));
+    return end - 1;
   }
   return element("table", { class: "lines" }, element("caption", { class: "hidden" }, "Lines of the left text with −, of the right one with +"), body);
 }
 
-function folded(lines) {
-  const open = element("button", { type: "button", class: "link" }, `… ${count(lines.length, "line")} the same`);
-  const row = element("tr", { class: "folded" }, element("td", { colspan: 4 }, open));
-  open.addEventListener("click", () => row.replaceWith(...lines.map(lineOfDiff)));
+function buttonRow(says, act) {
+  const row = element("tr", { class: "folded" });
+  row.append(element("td", { colspan: 4 }, element("button", { type: "button", class: "link", onclick: () => act(row) }, says)));
   return row;
 }
 

@@ -36,6 +36,7 @@ export function pane(level, title, text, stripe, on) {
   }
   for (let at = 0; at < made.length; at += CHUNK) {
     const chunk = element("div", { class: "chunk", role: "presentation" }, ...made.slice(at, at + CHUNK));
+    chunk.style.setProperty("--lines", Math.min(CHUNK, made.length - at));
     box.append(chunk);
     watcher.observe(chunk);
   }
@@ -104,9 +105,9 @@ export function pane(level, title, text, stripe, on) {
 
 // Scrolls the box alone, not the page around it.
 export function intoView(box, line) {
-  const above = line.offsetTop - box.scrollTop;
+  const above = line.getBoundingClientRect().top - box.getBoundingClientRect().top;
   if (above < 0 || above > box.clientHeight - 2 * line.offsetHeight) {
-    box.scrollTop = line.offsetTop - box.clientHeight / 3;
+    box.scrollTop += above - box.clientHeight / 3;
   }
 }
 

@@ -65,7 +65,6 @@ export function rowList(index, choose) {
       found = rows;
       byId("count").textContent = `${found.length.toLocaleString("en")} of ${count(index.id.length, "row")}`;
       box.scrollTop = 0;
-      reveal(current);
       draw();
     },
     mark(row) {
