@@ -93,14 +93,12 @@ def for_page(row: Mapping[str, Any]) -> dict[str, Any]:
     """Gives what the page shows of a row, in JSON; columns of newer schemas may be missing."""
     arguments = json.loads(row["inputs"])
     signature = ", ".join(f"{name}: {tree_text(tree)}" for name, tree in arguments)
-    place = [str(row[name]) for name in ("config", "split") if row.get(name)]
-    if row.get("seed") is not None:
-        place += [f"shard {row['shard']}", f"index {row['index']}", f"seed {row['seed']}"]
+    numbers = [f"{name} {row[name]}" for name in ("shard", "index", "seed") if name in row]
     entries = row.get("line_map")
     return {
         "id": row["id"],
         "call": row.get("call") or f"{row['entry_point']}({signature})",
-        "place": " · ".join(place),
+        "place": " · ".join([row["config"], row["split"], *numbers]) if numbers else "",
         "made_with": f"JAX {row['jax_version']}, jaxlib {row['jaxlib_version']}",
         "checked_by": row.get("checked_by"),
         "family": row["family"],
