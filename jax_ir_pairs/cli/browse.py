@@ -68,7 +68,9 @@ def show_page(
     from jax_ir_pairs.browse.server import open_server
 
     with open_server(rows, PORT if port is None else port) as server:
-        print(f"{rows.title}, {len(rows.index):,} rows: {server.url} (Ctrl-C ends it)", flush=True)
+        number = len(rows.index)
+        what = "1 row" if number == 1 else f"{number:,} rows"
+        print(f"{rows.title}, {what}: {server.url} (Ctrl-C ends it)", flush=True)
         if open_it:
             webbrowser.open(server.url)
         try:
