@@ -26,8 +26,8 @@ def opened(browser: Browser) -> Iterator[Opened]:
 
     def open_page(url: str, address: str = "", **size: int) -> Page:
         page = context.new_page()
-        page.set_default_timeout(10_000)
-        expect.set_options(timeout=10_000)
+        page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
         if size:
             page.set_viewport_size({"width": size["width"], "height": size["height"]})
         page.on("console", lambda message: said.append(message.text))

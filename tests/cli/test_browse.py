@@ -49,6 +49,4 @@ def test_ones_own_function_as_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     ask = ("extract", file, "--input", "f32[8,16]")
     assert run(*ask, "--html", page).stdout.startswith(f"{page}: 1 row, 0.")
-    told = run(*ask, "--html", page, "--json", code=2).stderr
-    assert told == "error: --json and --html are different ways to show it; give one of them.\n"
     assert "--level is not for a page" in run(*ask, "--browse", "--level", "hlo", code=2).stderr
