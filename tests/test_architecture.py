@@ -14,6 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
     "cli": 10,
     "verification": 9,
+    "browse": 9,
     "hub": 8,
     "inspect": 8,
     "build": 7,

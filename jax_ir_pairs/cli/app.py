@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from jax_ir_pairs.cli.browse import browse
 from jax_ir_pairs.cli.errors import INTERRUPTED, Commands, fail
 from jax_ir_pairs.cli.extract import extract
 from jax_ir_pairs.cli.inspection import Folder, coverage, near_duplicates, show, stats
@@ -182,6 +183,7 @@ app.command()(extract)
 app.command()(score)
 app.command()(verify)
 app.command()(show)
+app.command()(browse)
 app.command()(stats)
 app.command()(coverage)
 app.command("near-duplicates")(near_duplicates)

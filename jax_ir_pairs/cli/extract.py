@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from jax_ir_pairs.cli.browse import Html, Port, show_page
 from jax_ir_pairs.cli.errors import fail
 from jax_ir_pairs.errors import Rejected, UsageError
 
@@ -46,6 +47,11 @@ def extract(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write each level to a file of its own.")
     ] = None,
+    browse: Annotated[
+        bool, typer.Option("--browse", help="Serve it as a page, as the command browse does.")
+    ] = False,
+    html: Html = None,
+    port: Port = None,
     lines: Annotated[int, typer.Option(min=1, help="Longest text shown, in lines.")] = 40,
     full: Annotated[bool, typer.Option("--full", help="Show texts whole.")] = False,
     seconds: Annotated[
@@ -65,8 +71,13 @@ def extract(
     path, name = _split(file)
     levels = view.check_levels(level or ())
     targets = known_targets(target or ())
-    if as_json and out is not None:
-        raise UsageError("--json prints and --out writes; give one of them.")
+    asked = {"--json": as_json, "--out": out, "--browse": browse, "--html": html}
+    if len(ways := [name for name, given in asked.items() if given]) > 1:
+        raise UsageError(f"{' and '.join(ways)} are different ways to show it; give one of them.")
+    if port is not None and not browse:
+        raise UsageError("--port is for --browse, which serves a page.")
+    if level and (browse or html):
+        raise UsageError("--level is not for a page, which has all levels.")
     module = read_module(read_source(path), str(path))
     name = name or _only_function(module)
     arguments = list(map(parse_argument, input or ()))
@@ -79,6 +90,11 @@ def extract(
     elif out is not None:
         for written in view.write(found, levels, out, name):
             print(written)
+    elif browse or html is not None:
+        from jax_ir_pairs.browse.extracted import extracted_rows
+
+        title = view.call(name, arguments)
+        show_page(extracted_rows(found, module.source, name, title), port, html)
     else:
         title = view.call(name, arguments)
         view.show(Console(), title, found, levels, None if full else lines)

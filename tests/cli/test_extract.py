@@ -157,7 +157,7 @@ def test_what_ends_the_process_is_one_sentence(
         (":hang", ["--input", "f32"], "--input 'f32': 'f32' is no aval: a scalar is 'f32[]'"),
         (":layer", ["--level", "python"], "no level 'python'; there are jaxpr, stablehlo, hlo, o"),
         (":layer", ["--target", "gpu"], "There is no target 'gpu'; there are cpu, "),
-        (":layer", ["--json", "--out", "x"], "--json prints and --out writes; give one"),
+        (":layer", ["--json", "--out", "x"], "--json and --out are different ways to show it"),
     ],
 )
 def test_what_cannot_be_asked(file: Path, function: str, options: list[str], problem: str) -> None:
