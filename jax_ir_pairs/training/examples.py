@@ -28,7 +28,7 @@ _WORDINGS = {
         "Give {answer} of this program as one JSON object.",
     ),
     "line_map": (
-        'Which lines of the {answer} come from each line of Python? Answer in JSON: {{"3": [5, 6]}}.',
+        'Which lines of {answer} come from each line of Python? Answer in JSON: {{"3": [5, 6]}}.',
         'Map each line of Python to its lines of {answer}, in JSON such as {{"3": [5, 6]}}.',
     ),
 }
@@ -75,7 +75,8 @@ class Examples:
 
 def _completion(task: Task, row: Row) -> str | None:
     if task.answer:
-        return row.get(task.answer)
+        answer: str | None = row.get(task.answer)
+        return answer
     if any(row.get(name) is None for name in task.needs):
         return None
     if task.name == "cost":
