@@ -26,6 +26,7 @@ FLOORS = {
     "config": 2,
     "schema": 2,
     "targets": 1,
+    "yaml_model": 1,
     "fingerprint": 1,
     "atomic": 1,
     "errors": 0,

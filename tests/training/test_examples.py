@@ -17,6 +17,7 @@ from jax_ir_pairs.training import FORMS, Examples, Form, Tally, examples, to_exa
 from tests.training.rows import ROWS, for_all_targets
 
 TASK = "python_to_stablehlo"
+UNKNOWN: Any = "chat"
 MIX = {TASK: 3.0, "cost": 1.0, "line_map_jaxpr": 1.0}
 
 
@@ -89,7 +90,7 @@ def test_no_row_with_an_answer_leaves_the_columns(rows: datasets.Dataset) -> Non
         (lambda: Examples({TASK: float("inf")}), "weight inf"),
         (lambda: Examples({}), "There is no task to make"),
         (
-            lambda: Examples(TASK, **{"form": "chat"}),
+            lambda: Examples(TASK, UNKNOWN),
             "There is no form 'chat'; there are prompt_completion",
         ),
         (lambda: Examples(TASK, max_tokens=0), "max_tokens 0 must be at least 1"),
