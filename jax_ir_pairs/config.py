@@ -86,7 +86,7 @@ class Recipe(Model):
     Or, in `functions`, the source of a module whose functions are the programs.
     """
 
-    families: Annotated[dict[str, _Weight], Field(default_factory=dict)]
+    families: dict[str, _Weight] = Field(default_factory=dict)
     size: Size = Size()
     functions: str | None = None
 
