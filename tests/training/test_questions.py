@@ -97,3 +97,11 @@ def test_a_missing_column_is_named(task: str) -> None:
 
 def test_a_draw_is_the_same_everywhere() -> None:
     assert draw("cost", 7) == 10690747068610724049
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_token_spans_prompt_and_completion(task: str) -> None:
+    for row in ROWS:
+        for asked in questions(for_all_targets(row), TASKS[task]):
+            assert asked.prompt.endswith(":\n")
+            assert not asked.completion[0].isspace()
