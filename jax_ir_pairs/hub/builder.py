@@ -7,12 +7,12 @@ holds nothing that opens files. Nothing here imports JAX, which does not survive
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import datasets
-from datasets.fingerprint import Hasher
 
 from jax_ir_pairs.build import build_fingerprint, shard_records
 from jax_ir_pairs.config import Config, config_names, load_config
@@ -99,8 +99,11 @@ class JaxIrPairsConfig(datasets.BuilderConfig):  # type: ignore[misc]  # untyped
         """Gives the name of the cache folder: another config, code, JAX or mixture has its own."""
         name = super().create_config_id({}, custom_features)
         examples = self.examples()
-        mixed = "" if examples is None else f"-{Hasher.hash(examples)}"
-        return f"{name}-{build_fingerprint(self.resolved()).digest}{mixed}"
+        digest = build_fingerprint(self.resolved()).digest
+        if examples is None:
+            return f"{name}-{digest}"
+        mixed = hashlib.sha256(f"{examples!r} {examples.code}".encode()).hexdigest()[:16]
+        return f"{name}-{digest}-{mixed}"
 
 
 class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyped

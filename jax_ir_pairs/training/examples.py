@@ -136,27 +136,11 @@ class Examples:
         They come in the order of the rows, so what deals out rows deals out examples:
         `split_dataset_by_node` before or after, shards, resuming.
 
-        **Raises:** [`UsageError`][] that names a column which is missing.
+        **Raises:** [`UsageError`][] that names a column which is missing, or for processes that a
+        stream does not have.
         """
-        given: Any = rows
-        if isinstance(given, dict):
-            return type(given)({name: self.of(each, num_proc) for name, each in given.items()})  # type: ignore[return-value]
-        names = given.column_names or list(next(iter(given), {}))
-        if missing := [name for name in self.columns if name not in names]:
-            raise UsageError(
-                f"Examples of {', '.join(self.weights)} need the column {missing[0]!r}; "
-                f"there are {', '.join(names)}."
-            )
-        read = list(self.columns)
-        options = {} if num_proc is None else {"num_proc": num_proc}
-        return given.select_columns(read).map(  # type: ignore[no-any-return]
-            self,
-            batched=True,
-            batch_size=_BATCH,
-            remove_columns=read,
-            features=self.features,
-            **options,
-        )
+        made: Dataset = self._of(rows, num_proc)
+        return made
 
     def of_row(self, row: Row) -> list[Example]:
         """Gives the examples of one row."""
@@ -179,6 +163,30 @@ class Examples:
                 if fits:
                     break
         return Tally(count, +examples, +too_long, +lacking)
+
+    def _of(self, rows: Any, num_proc: int | None) -> Any:
+        if isinstance(rows, dict):
+            return type(rows)({name: self._of(each, num_proc) for name, each in rows.items()})
+        if num_proc is not None and not hasattr(rows, "num_rows"):
+            raise UsageError("num_proc is for a Dataset; a stream's workers are its DataLoader's.")
+        names = rows.column_names or list(next(iter(rows), {}))
+        if missing := [name for name in self.columns if name not in names]:
+            raise UsageError(
+                f"Examples of {', '.join(self.weights)} need the column {missing[0]!r}; "
+                f"there are {', '.join(names)}."
+            )
+        if getattr(rows, "num_rows", None) == 0:  # which `map` leaves as it is
+            return type(rows)(self.features.arrow_schema.empty_table(), split=rows.split)
+        read = list(self.columns)
+        options = {} if num_proc is None else {"num_proc": num_proc}
+        return rows.select_columns(read).map(
+            self,
+            batched=True,
+            batch_size=_BATCH,
+            remove_columns=read,
+            features=self.features,
+            **options,
+        )
 
     @property
     def _names(self) -> tuple[str, ...]:

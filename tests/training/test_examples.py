@@ -110,6 +110,17 @@ def test_a_missing_column_is_named_before_anything_runs(rows: datasets.Dataset) 
             Examples("cpu_to_cuda-h100").of(given)
 
 
+def test_a_stream_has_no_processes_of_its_own(rows: datasets.Dataset) -> None:
+    with pytest.raises(UsageError, match="num_proc is for a Dataset"):
+        Examples(TASK).of(rows.to_iterable_dataset(), num_proc=2)
+
+
+def test_no_rows_leave_the_columns(rows: datasets.Dataset) -> None:
+    for given in (rows.select([]), datasets.Dataset(rows.features.arrow_schema.empty_table())):
+        made = Examples(TASK).of(given)
+        assert (len(made), made.features) == (0, Examples(TASK).features)
+
+
 def test_longer_ones_are_left_out_and_counted() -> None:
     whole = {row["id"]: to_examples(row, TASK, "text")[0]["text"] for row in ROWS}
     limit = sorted(len(text.encode()) for text in whole.values())[5]

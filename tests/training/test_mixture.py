@@ -8,6 +8,7 @@ import datasets
 import pytest
 from datasets.distributed import split_dataset_by_node
 
+from jax_ir_pairs.config import load_config
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.schema import columns
 from jax_ir_pairs.scoring.tasks import TASKS
@@ -25,14 +26,16 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_projects_own_are_read() -> None:
     assert "instruct" in mixture_names()
-    known = {column.name for column in columns()}
+    known = {column.name for column in columns(load_config("targets-1k").targets)}
     for name in mixture_names():
         assert set(load_mixture(name).mapping().columns) <= known
 
 
 def test_every_task_of_every_config_is_in_instruct() -> None:
     expected = {name for name in TASKS if not name.startswith("cpu_to_")}
-    assert set(load_mixture("instruct").tasks) == expected
+    mixture = load_mixture("instruct")
+    assert set(mixture.tasks) == expected
+    assert set(mixture.mapping().columns) <= {column.name for column in columns()}
 
 
 def test_a_file_says_what_examples_are_made(tmp_path: Path) -> None:
