@@ -171,9 +171,9 @@ class Examples:
             raise UsageError("num_proc is for a Dataset; a stream's workers are its DataLoader's.")
         names = rows.column_names or list(next(iter(rows), {}))
         if missing := [name for name in self.columns if name not in names]:
+            task = next(name for name in self.weights if missing[0] in columns(TASKS[name]))
             raise UsageError(
-                f"Examples of {', '.join(self.weights)} need the column {missing[0]!r}; "
-                f"there are {', '.join(names)}."
+                f"Task {task} needs the column {missing[0]!r}; there are {', '.join(names)}."
             )
         if getattr(rows, "num_rows", None) == 0:  # which `map` leaves as it is
             return type(rows)(self.features.arrow_schema.empty_table(), split=rows.split)

@@ -85,3 +85,26 @@ def test_a_stream_is_mixed_and_in_one_order_on_every_rank() -> None:
     ]
     assert not {e["id"] for e in ranks[0]} & {e["id"] for e in ranks[1]}
     assert sorted(map(str, ranks[0] + ranks[1])) == sorted(map(str, examples))
+
+
+def test_a_stream_goes_on_where_it_stopped() -> None:
+    stream = datasets.Dataset.from_list(ROWS).to_iterable_dataset(num_shards=3)
+    mixed = load_mixture("instruct").examples(stream)
+    examples = list(mixed)
+    taken = iter(mixed)
+    first = [next(taken) for _ in range(5)]
+    state = mixed.state_dict()
+    again = load_mixture("instruct").examples(stream)
+    again.load_state_dict(state)
+    assert first + list(again) == examples
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 5])
+def test_ranks_share_shards_that_do_not_divide_among_them(world_size: int) -> None:
+    stream = datasets.Dataset.from_list(ROWS).to_iterable_dataset(num_shards=4)
+    mixed = load_mixture("instruct").examples(stream)
+    ranks = [
+        list(split_dataset_by_node(mixed, rank=rank, world_size=world_size))
+        for rank in range(world_size)
+    ]
+    assert sorted(str(e) for rank in ranks for e in rank) == sorted(map(str, mixed))

@@ -7,6 +7,7 @@ import pytest
 
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.scoring import Scorer
+from jax_ir_pairs.scoring.reward import answer_of
 from jax_ir_pairs.scoring.tasks import TASKS
 from jax_ir_pairs.training import wordings
 from jax_ir_pairs.training.questions import columns, draw, questions
@@ -21,7 +22,7 @@ def scorer() -> Iterator[Scorer]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_scorer_takes_every_answer(task: str, scorer: Scorer) -> None:
-    rows = [for_all_targets(row) for row in ROWS[:2]]
+    rows = [for_all_targets(row) for row in ROWS]
     asked = [(row, question) for row in rows for question in questions(row, TASKS[task])]
     assert len(asked) >= len(rows)
     scored = scorer.score_many(
@@ -30,6 +31,8 @@ def test_the_scorer_takes_every_answer(task: str, scorer: Scorer) -> None:
         [question.completion for _, question in asked],
     )
     assert [score.reward for score in scored] == [1] * len(asked), scored
+    for _, question in asked:
+        assert answer_of(question.completion) == question.completion
 
 
 def test_every_task_that_is_scored_has_wordings() -> None:
