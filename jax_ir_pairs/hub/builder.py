@@ -211,7 +211,8 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
 
     def download_and_prepare(self, *args: Any, num_proc: int | None = None, **kwargs: Any) -> None:
         """Writes the rows to the cache, and then the examples of a mixture; see the base class."""
-        if self.config.examples() is not None:
+        is_there = bool(self.info.splits)  # then it needs no rows
+        if self.config.examples() is not None and not is_there:
             self._builder_of_rows().download_and_prepare(num_proc=num_proc)
         try:
             super().download_and_prepare(*args, num_proc=num_proc, **kwargs)

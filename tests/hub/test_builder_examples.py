@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,16 @@ def test_rows_that_are_not_there_are_made_and_stay(make: Make) -> None:
     assert {row["id"] for row in made.as_dataset("train")} == {row["id"] for row in ROWS[:5]}
     make("hlo-100").download_and_prepare()
     make(form="messages").download_and_prepare()
+    assert len(MADE) == 5
+
+
+def test_examples_that_are_there_need_no_rows(make: Make) -> None:
+    made = make()
+    made.download_and_prepare()
+    shutil.rmtree(make("hlo-100").cache_dir)
+    again = make()
+    again.download_and_prepare()
+    assert again.as_dataset("train").to_list() == made.as_dataset("train").to_list()
     assert len(MADE) == 5
 
 
