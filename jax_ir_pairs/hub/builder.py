@@ -133,6 +133,8 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
     def _info(self) -> datasets.DatasetInfo:
         config, examples = self.config.resolved(), self.config.examples()
         of_rows = features(config.targets, passes=config.passes)
+        if examples is not None:
+            examples.check_columns(of_rows)
         return datasets.DatasetInfo(
             description=self.config.description or config.description,
             features=of_rows if examples is None else examples.features,

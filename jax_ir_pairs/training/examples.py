@@ -142,6 +142,15 @@ class Examples:
         made: Dataset = self._of(rows, num_proc)
         return made
 
+    def check_columns(self, names: Iterable[str]) -> None:
+        """Raises [`UsageError`][] that names a column which is read and not among these."""
+        there = list(names)
+        if missing := [name for name in self.columns if name not in there]:
+            task = next(name for name in self.weights if missing[0] in columns(TASKS[name]))
+            raise UsageError(
+                f"Task {task} needs the column {missing[0]!r}; there are {', '.join(there)}."
+            )
+
     def of_row(self, row: Row) -> list[Example]:
         """Gives the examples of one row."""
         for task in self._order(row):
@@ -169,12 +178,7 @@ class Examples:
             return type(rows)({name: self._of(each, num_proc) for name, each in rows.items()})
         if num_proc is not None and not hasattr(rows, "num_rows"):
             raise UsageError("num_proc is for a Dataset; a stream's workers are its DataLoader's.")
-        names = rows.column_names or list(next(iter(rows), {}))
-        if missing := [name for name in self.columns if name not in names]:
-            task = next(name for name in self.weights if missing[0] in columns(TASKS[name]))
-            raise UsageError(
-                f"Task {task} needs the column {missing[0]!r}; there are {', '.join(names)}."
-            )
+        self.check_columns(rows.column_names or list(next(iter(rows), {})))
         if getattr(rows, "num_rows", None) == 0:  # which `map` leaves as it is
             return type(rows)(self.features.arrow_schema.empty_table(), split=rows.split)
         read = list(self.columns)

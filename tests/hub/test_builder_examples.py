@@ -146,6 +146,11 @@ def test_the_cache_is_of_one_mixture(make: Make) -> None:
     [
         ("hlo-100", {"form": "text"}, "form is for examples: name a mixture too"),
         ("hlo-100", {"mixture": "instrukt"}, "There is no mixture 'instrukt': did you mean"),
+        (
+            "hlo-100",
+            {"mixture": "retarget"},
+            "cpu_to_tpu-v5e needs the column 'optimized_hlo_tpu_v5e",
+        ),
         ("hlo-100-instruct", {"form": "chat"}, 'form: "chat"'),
         ("hlo-100-instruct", {"seed": -1}, r"hlo-100\.yaml: seed: -1"),
     ],
