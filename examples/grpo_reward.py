@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from jax_ir_pairs import Scorer
 from jax_ir_pairs.scoring.reward import reward_function
+from jax_ir_pairs.training import to_examples
 
 SAMPLE = Path(__file__).parent.parent / "data/sample/train-00000-of-00001.parquet"
 TASK = "jaxpr_to_stablehlo"
@@ -22,7 +23,7 @@ def dataset() -> dict[str, list[Any]]:
     """Give some small rows with a column `prompt`, as columns; all other columns are kept."""
     rows = [row for row in pq.read_table(SAMPLE).to_pylist() if row["num_stablehlo_ops"] < 12][:4]
     for row in rows:
-        row["prompt"] = f"Lower this jaxpr to StableHLO.\n\n{row['jaxpr']}"
+        row["prompt"] = to_examples(row, TASK)[0]["prompt"]
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 

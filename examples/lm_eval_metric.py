@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from jax_ir_pairs.scoring import reward
+from jax_ir_pairs.training import to_examples
 
 SAMPLE = Path(__file__).parent.parent / "data/sample/train-00000-of-00001.parquet"
 TASK = "stablehlo_to_hlo"
@@ -33,7 +34,8 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
 
 def doc_to_text(doc: Mapping[str, Any]) -> str:
     """Give the prompt."""
-    return f"Convert this StableHLO module to HLO text.\n\n{doc['stablehlo']}\n"
+    [example] = to_examples(doc, TASK)
+    return str(example["prompt"])
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ apart from the code and the compiler.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 import json
@@ -15,11 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.targets import TARGETS
+from jax_ir_pairs.yaml_model import Model, NamedModel, load, shipped_names
 
 FAMILY_NEEDS: Mapping[str, tuple[str, ...]] = {"library": ("flax", "optax", "equinox")}
 """Packages that the programs of a family import, beside those of the project: an extra of its
@@ -46,11 +44,7 @@ def family_names() -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Splits(_Model):
+class Splits(Model):
     """Rows of each split; one of 0 rows is not there."""
 
     train: Annotated[int, Field(ge=1, le=10**9)]
@@ -69,7 +63,7 @@ class Splits(_Model):
         return int(getattr(self, split))
 
 
-class Size(_Model):
+class Size(Model):
     """Operations of a program, drawn log-normally: half of them have at most `median`."""
 
     median: Annotated[int, Field(ge=2, le=1000)] = 12
@@ -83,13 +77,16 @@ class Size(_Model):
         return self
 
 
-class Recipe(_Model):
+_Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Recipe(Model):
     """What programs are drawn: the weight of each family, and sizes in operations.
 
     Or, in `functions`, the source of a module whose functions are the programs.
     """
 
-    families: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
+    families: dict[str, _Weight] = Field(default_factory=dict)
     size: Size = Size()
     functions: str | None = None
 
@@ -113,7 +110,7 @@ class Recipe(_Model):
         return self
 
 
-class TextLimits(_Model):
+class TextLimits(Model):
     """Longest text of each level, in characters; a longer one rejects the program."""
 
     python: Annotated[int, Field(ge=100)] = 20_000
@@ -124,7 +121,7 @@ class TextLimits(_Model):
     passes: Annotated[int, Field(ge=100, description="all texts of a row together")] = 6_000_000
 
 
-class Limits(_Model):
+class Limits(Model):
     """Safety nets of the extraction: each hit is an incident, named in the manifest."""
 
     seconds: Annotated[float, Field(gt=0, le=3600, description="per program")] = 120.0
@@ -132,7 +129,7 @@ class Limits(_Model):
     programs_per_process: Annotated[int, Field(ge=1)] = 1000
 
 
-class Config(_Model):
+class Config(NamedModel):
     """A named dataset configuration."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -189,10 +186,7 @@ class Config(_Model):
 
 def config_names() -> list[str]:
     """Gives the names of the configs that the project ships, smallest first."""
-    folder = resource_folder("configs")
-    configs = [
-        load_config(path.stem) for path in folder.glob("*.yaml") if not path.stem.startswith("_")
-    ]
+    configs = [load_config(name) for name in shipped_names(resource_folder("configs"))]
     return [config.name for config in sorted(configs, key=lambda c: (c.splits.train, c.name))]
 
 
@@ -203,79 +197,4 @@ def load_config(name_or_path: str | Path, **overrides: Any) -> Config:
 
     **Raises:** [`UsageError`][] that names file, key, value and what is allowed.
     """
-    path = _find(name_or_path)
-    try:
-        content = json.dumps({**_read(path), **overrides})
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{path}: {error}; use plain values.") from None
-    try:
-        config = Config.model_validate_json(content)
-    except ValidationError as error:
-        raise UsageError(_explain(path, error)) from None
-    if config.name != path.stem:
-        raise UsageError(f"{path}: name is {config.name!r}; it must be the file's, {path.stem!r}.")
-    return config
-
-
-def _find(name_or_path: str | Path) -> Path:
-    text = str(name_or_path)
-    if text.endswith((".yaml", ".yml")):
-        if not (path := Path(text)).is_file():
-            raise UsageError(f"There is no config file {text!r}.")
-        return path
-    path = resource_folder("configs") / f"{text}.yaml"
-    known = sorted(p.stem for p in path.parent.glob("*.yaml") if not p.stem.startswith("_"))
-    if text in known:
-        return path
-    near = difflib.get_close_matches(text, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
-    raise UsageError(f"There is no config {text!r}: {hint}")
-
-
-def _read(path: Path, *, extends: bool = True) -> dict[str, Any]:
-    """Reads a YAML file, over the one that its `extends` names: beside it, or a shipped one."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; see whether it can be read.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise UsageError(f"{path}: is not YAML of plain values: {problem}.") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: must hold keys and values, such as 'name: {path.stem}'.")
-    if not extends or (base := content.pop("extends", None)) is None:
-        return content
-    if not isinstance(base, str) or Path(base).name != base or base == path.stem:
-        raise UsageError(f"{path}: extends: {base!r} must be the name of another config.")
-    base_path = path.parent / f"{base}.yaml"
-    if not base_path.is_file():
-        base_path = resource_folder("configs") / f"{base}.yaml"
-    if not base_path.is_file():
-        raise UsageError(f"{path}: extends: there is no {base}.yaml, here or in the project.")
-    base_content = _read(base_path, extends=False)
-    return {**base_content, **content}
-
-
-def _explain(path: Path, error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"]) or "the whole config"
-        if problem["type"] == "extra_forbidden":
-            allowed = f"unknown key; allowed are {', '.join(_siblings(problem['loc']))}"
-        elif problem["type"] == "missing":
-            allowed = "is missing"
-        else:
-            value = json.dumps(problem["input"], default=str)
-            allowed = f"{value[:80]}: {problem['msg'].removeprefix('Value error, ')}"
-        lines.append(f"{path}: {key}: {allowed}.")
-    return "\n".join(lines)
-
-
-def _siblings(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        model = annotation
-    return sorted(model.model_fields)
+    return load(Config, resource_folder("configs"), name_or_path, **overrides)

@@ -7,6 +7,7 @@ holds nothing that opens files. Nothing here imports JAX, which does not survive
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.hub.processes import ExtractionProcesses
 from jax_ir_pairs.plan import make_plan
 from jax_ir_pairs.schema import features
+from jax_ir_pairs.training import Examples, load_mixture
 
 _COLUMNS_VERSION = "1.0.0"
 """Version of what a row is; everything else that makes it is in the fingerprint."""
@@ -30,6 +32,12 @@ class JaxIrPairsConfig(datasets.BuilderConfig):  # type: ignore[misc]  # untyped
 
     load_dataset("./builder_script.py", "hlo-1k", seed=7)
     load_dataset("./builder_script.py", config_file="mine.yaml")
+
+    With a mixture it gives examples to train on in place of rows; `hlo-1k-instruct` is short for
+    the first of these.
+
+    load_dataset("./builder_script.py", "hlo-1k", mixture="instruct")
+    load_dataset("./builder_script.py", "hlo-1k", mixture="mine.yaml", form="messages")
     """
 
     name: str = "default"
@@ -40,6 +48,11 @@ class JaxIrPairsConfig(datasets.BuilderConfig):  # type: ignore[misc]  # untyped
     passes: bool | None = None
     splits: Mapping[str, int] | None = None
     rows_per_shard: int | None = None
+    mixture: str | None = None
+    form: str | None = None
+    max_tokens: int | None = None
+    rows_of: str | None = None
+    """The config whose rows they are, where that is not the name."""
 
     def __post_init__(self) -> None:
         if self.config_file is not None and self.name == "default":
@@ -51,37 +64,66 @@ class JaxIrPairsConfig(datasets.BuilderConfig):  # type: ignore[misc]  # untyped
 
         **Raises:** [`UsageError`][] that names file, key, value and what is allowed.
         """
-        asked = {
-            "seed": self.seed,
-            "targets": self.targets,
-            "passes": self.passes,
-            "splits": self.splits,
-            "rows_per_shard": self.rows_per_shard,
-        }
-        overrides = {key: value for key, value in asked.items() if value is not None}
-        config = load_config(self.config_file or self.name, **overrides)
-        if config.name != self.name:
+        name = self.rows_of or self.name
+        config = load_config(self.config_file or name, **self.overrides())
+        if config.name != name:
             raise UsageError(
-                f"Both the config {self.name!r} and the file {self.config_file!r} were asked for; "
+                f"Both the config {name!r} and the file {self.config_file!r} were asked for; "
                 "leave out the name."
             )
         return config
 
+    def overrides(self) -> dict[str, Any]:
+        """Gives what was asked for in place of the config's own."""
+        keys = ("seed", "targets", "passes", "splits", "rows_per_shard")
+        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+
+    def examples(self) -> Examples | None:
+        """Gives what turns rows into examples, where there is a mixture.
+
+        **Raises:** [`UsageError`][] where one cannot be read, or is missing.
+        """
+        asked = {"form": self.form, "max_tokens": self.max_tokens}
+        changes = {key: value for key, value in asked.items() if value is not None}
+        if self.mixture is not None:
+            return load_mixture(self.mixture, **changes).mapping()
+        if changes:
+            raise UsageError(
+                f"{next(iter(changes))} is for examples: name a mixture too, as mixture='instruct'."
+            )
+        return None
+
     def create_config_id(
         self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None
     ) -> str:
-        """Gives the name of the cache folder: another config, code or JAX has another one."""
+        """Gives the name of the cache folder: another config, code, JAX or mixture has its own."""
         name = super().create_config_id({}, custom_features)
-        return f"{name}-{build_fingerprint(self.resolved()).digest}"
+        examples = self.examples()
+        digest = build_fingerprint(self.resolved()).digest
+        if examples is None:
+            return f"{name}-{digest}"
+        mixed = hashlib.sha256(f"{examples!r} {examples.code}".encode()).hexdigest()[:16]
+        return f"{name}-{digest}-{mixed}"
 
 
 class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyped
-    """Makes the rows of a config, shard by shard."""
+    """Makes the rows of a config, shard by shard, or the examples of a mixture out of them."""
 
     BUILDER_CONFIG_CLASS = JaxIrPairsConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 (the attribute of the base class)
-        JaxIrPairsConfig(name=name, description=load_config(name).description)
-        for name in config_names()
+        *(
+            JaxIrPairsConfig(name=name, description=load_config(name).description)
+            for name in config_names()
+        ),
+        *(
+            JaxIrPairsConfig(
+                name=f"{name}-instruct",
+                description=f"{load_config(name).description} As prompts and completions.",
+                rows_of=name,
+                mixture="instruct",
+            )
+            for name in config_names()
+        ),
     ]
 
     def __init__(self, *, dataset_name: str | None = None, **kwargs: Any) -> None:
@@ -89,40 +131,92 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
         self._processes = ExtractionProcesses()
 
     def _info(self) -> datasets.DatasetInfo:
-        config = self.config.resolved()
+        config, examples = self.config.resolved(), self.config.examples()
+        of_rows = features(config.targets, passes=config.passes)
+        if examples is not None:
+            examples.check_columns(of_rows)
         return datasets.DatasetInfo(
-            description=config.description,
-            features=features(config.targets, passes=config.passes),
+            description=self.config.description or config.description,
+            features=of_rows if examples is None else examples.features,
             license="apache-2.0",
         )
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         config = self.config.resolved()
+        there = self._rows_there(config)
         # Made here it is there for all workers. A stream makes it with its first row, so that
         # asking for the names of the splits is quick.
-        if not dl_manager.is_streaming:
+        if not (dl_manager.is_streaming or there):
             make_plan(config)
         return [
             datasets.SplitGenerator(
                 name=split,
-                # `datasets` deals out what is a list.
-                gen_kwargs={"split": split, "shards": list(range(config.num_shards(split)))},
+                gen_kwargs={
+                    "split": split,
+                    # `datasets` deals out what is a list.
+                    "shards": list(range(config.num_shards(split))),
+                    "there": there.get(split),
+                },
             )
             for split in config.splits.names
         ]
 
     def _generate_examples(
-        self, split: str, shards: list[int]
+        self, split: str, shards: list[int], there: datasets.Dataset | None
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        config = self.config.resolved()
+        config, examples = self.config.resolved(), self.config.examples()
+        for shard, row in self._rows(config, split, shards, there):
+            if examples is None:
+                yield f"{shard}/{row['index']}", row
+            else:
+                for number, example in enumerate(examples.of_row(row)):
+                    yield f"{row['id']}/{number}", example
+
+    def _rows(
+        self, config: Config, split: str, shards: list[int], there: datasets.Dataset | None
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        if there is not None:
+            for shard in shards:
+                for row in there.shard(config.num_shards(split), shard, contiguous=True):
+                    yield shard, row
+            return
         with self._processes.lend(config.limits, config.targets, passes=config.passes) as process:
             for shard in shards:
                 for row in shard_records(config, split, shard, process=process):
-                    yield f"{shard}/{row['index']}", row
+                    yield shard, row
 
-    def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
-        """Writes the rows to the cache; see the base class."""
+    def _builder_of_rows(self) -> JaxIrPairs:
+        """Gives the builder of the rows that examples are made of, with the same cache."""
+        asked = self.config
+        named = {"config_file": asked.config_file} if asked.config_file else {}
+        return type(self)(
+            cache_dir=self._cache_dir_root,
+            dataset_name=self.dataset_name,
+            config_name=None if named else asked.rows_of or asked.name,
+            hash=self.hash,
+            base_path=self.base_path,
+            **named,
+            **asked.overrides(),
+        )
+
+    def _rows_there(self, config: Config) -> Mapping[str, datasets.Dataset]:
+        """Gives the splits of the rows that examples are made of, if those are in the cache."""
+        if (examples := self.config.examples()) is None:
+            return {}
+        source = self._builder_of_rows()
+        if not source.info.splits:  # known of what is in the cache
+            return {}
+        columns = list(examples.columns)
+        return {
+            split: source.as_dataset(split).select_columns(columns) for split in config.splits.names
+        }
+
+    def download_and_prepare(self, *args: Any, num_proc: int | None = None, **kwargs: Any) -> None:
+        """Writes the rows to the cache, and then the examples of a mixture; see the base class."""
+        is_there = bool(self.info.splits)  # then it needs no rows
+        if self.config.examples() is not None and not is_there:
+            self._builder_of_rows().download_and_prepare(num_proc=num_proc)
         try:
-            super().download_and_prepare(*args, **kwargs)
+            super().download_and_prepare(*args, num_proc=num_proc, **kwargs)
         finally:
             self._processes.close()

@@ -12,6 +12,7 @@ SAYS = {
     "advanced_patterns": "On 8 device(s); equal to NumPy's result.",
     "grpo_reward": "1.0  Here it is:",
     "lm_eval_metric": "equivalent  0.50",
+    "make_examples": "111 examples of 100 rows",
     "read_a_jaxpr": "cond: i32[] f32[] -> f32[]",
     "trace_a_function": "power(x, 5) traces to 5 multiplications",
     "walk_the_levels": "## What optimization changed",

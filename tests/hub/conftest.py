@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from jax_ir_pairs.hub.builder import JaxIrPairs
+from jax_ir_pairs.hub.registration import importable
 from tests.interpreter import UNREGISTERED, search_path
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def script_class(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[JaxIrPairs]]:
+    """Gives the class of the script, imported from a copy as `datasets` does it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        name, _ = importable(ROOT / "builder_script.py", tmp_path_factory.mktemp("modules"))
+        yield importlib.import_module(name).BuilderScript
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,13 @@ from jax_ir_pairs.config import Config, config_names, load_config
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.hub import builder, processes
 from jax_ir_pairs.hub.builder import JaxIrPairs
-from jax_ir_pairs.hub.registration import importable
 from jax_ir_pairs.schema import COLUMNS, SPLITS, features
 from tests.rows import filler_row
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = str(ROOT / "builder_script.py")
 Python = Callable[..., str]
+NAMES = [*config_names(), *(f"{name}-instruct" for name in config_names())]
 TINY = {"splits": {"train": 5, "validation": 2, "test": 1}, "rows_per_shard": 2}
 
 
@@ -48,15 +46,6 @@ def fake_records(
     assert process in OPEN
     for index in range(config.shard_rows(split, shard)):
         yield filler_row(split=split, shard=shard, index=index, seed=config.seed << 40)
-
-
-@pytest.fixture(scope="module")
-def script_class(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[JaxIrPairs]]:
-    """Gives the class of the script, imported from a copy as `datasets` does it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", list(sys.path))
-        name, _ = importable(Path(SCRIPT), tmp_path_factory.mktemp("modules"))
-        yield importlib.import_module(name).BuilderScript
 
 
 @pytest.fixture
@@ -87,9 +76,10 @@ FIVE_ROWS = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
 
 def test_there_is_a_config_for_each_file() -> None:
     configs = JaxIrPairs.builder_configs
-    assert list(configs) == config_names()
-    for name, config in configs.items():
-        assert config.description == load_config(name).description
+    assert list(configs) == NAMES
+    for name in config_names():
+        assert configs[name].description == load_config(name).description
+        assert configs[f"{name}-instruct"].resolved() == load_config(name)
 
 
 def test_overrides_reach_the_config(make: Make) -> None:
@@ -166,7 +156,7 @@ def test_shards_are_what_is_dealt_out(make: Make) -> None:
     made = make(**TINY)
     generators = made._split_generators(datasets.StreamingDownloadManager())
     assert [generator.name for generator in generators] == ["train", "validation", "test"]
-    assert generators[0].gen_kwargs == {"split": "train", "shards": [0, 1, 2]}
+    assert generators[0].gen_kwargs == {"split": "train", "shards": [0, 1, 2], "there": None}
 
 
 def test_all_five_splits_load_by_their_names(make: Make) -> None:
@@ -268,6 +258,10 @@ assert one.to_list() == rows
 assert all(os.stat(name).st_mtime_ns == when for name, when in files.items())
 assert {{file["filename"] for file in one.cache_files}} <= set(files)
 assert load(split="train", seed=7)["seed"][0] >> 40 == 7
+taught = load("hlo-100-instruct")
+assert list(taught["train"].features)[:2] == ["prompt", "completion"]
+assert [example["id"] for example in taught["test"]][0] == whole["test"][0]["id"]
+assert list(load("hlo-100-instruct", split="train", streaming=True)) == taught["train"].to_list()
 assert not {{"jax", "jaxlib"}} & set(sys.modules)
 print(json.dumps(rows[0]))
 """
@@ -278,7 +272,7 @@ IMPORTS = "" if datasets.__version__ < "4" else "import jax_ir_pairs"
 
 
 def test_the_script_loads_in_every_way(python: Python, tmp_path: Path) -> None:
-    code = REAL.format(imports=IMPORTS, trust=f", {OPTIONS}", names=config_names())
+    code = REAL.format(imports=IMPORTS, trust=f", {OPTIONS}", names=NAMES)
     row = json.loads(python(code, SCRIPT, str(tmp_path), folder=tmp_path).splitlines()[-1])
     assert list(row) == [column.name for column in COLUMNS]
     assert (row["config"], row["split"], row["shard"]) == ("hlo-100", "train", 0)

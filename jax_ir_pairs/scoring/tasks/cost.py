@@ -59,4 +59,4 @@ def _number(value: Any) -> float | None:
         return None
 
 
-TASK = Task("cost", ("python", "inputs"), "", "text", needs=FIGURES, measure=_score)
+TASK = Task("cost", ("python", "entry_point", "inputs"), "", "text", needs=FIGURES, measure=_score)
