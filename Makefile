@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format sample soak bench clean
+.PHONY: help install demo test lint format sample soak bench mutants clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ soak: $(INSTALLED)  ## Extract 300 programs in all surroundings, and compare the
 
 bench: $(INSTALLED)  ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
+
+mutants: $(INSTALLED)  ## Prove the verifier by 2,000 mutants of 1,000 rows at each level (hours)
+	@$(BIN)/python benchmarks/mutants.py --rows 1000 --mutants 2000
 
 clean:  ## Remove what make made
 	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,8 @@
 
     python benchmarks/mutants.py [--rows N] [--mutants M] [--level LEVEL] … [--json FILE]
 
+Left alone it tries a few rows; `make mutants` runs the long proof.
+
 Of rows of a config, mutants are made at each level until M of them change the result on test
 inputs by more than tolerance: a judge runs each, which shares neither inputs nor comparison with
 the verifier (`mutation.judge`). Then the verifier scores them, and the true answers too: as they
@@ -241,8 +243,8 @@ def main() -> None:
     """Proves, and prints two tables for each level."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", default="hlo-10k")
-    parser.add_argument("--rows", type=int, default=1000)
-    parser.add_argument("--mutants", type=int, default=2000, help="that change the result")
+    parser.add_argument("--rows", type=int, default=10)
+    parser.add_argument("--mutants", type=int, default=20, help="that change the result")
     parser.add_argument("--level", action="append", choices=[*TASKS], help="else all")
     parser.add_argument("--characters", type=int, default=20_000, help="of a text, at most")
     parser.add_argument("--workers", type=int, default=2)
