@@ -126,7 +126,11 @@ def _is_in(table: Any, wanted: set[str]) -> Any:
 
 def _table(answers: Sequence[_Answer], scores: Sequence[Score]) -> Table:
     """Gives a line for each task: its answers, the share that took each step, the mean reward."""
-    table = Table("task", "answers", *_STEPS, "reward", box=None)
+    # Just so narrow that 80 columns hold the longest name of a task.
+    table = Table(
+        "task", "answers", *_STEPS, "reward", box=None, pad_edge=False, collapse_padding=True
+    )
+    table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
         column.justify = "right"
     for task in dict.fromkeys(answer.task for answer in answers):
@@ -141,5 +145,5 @@ def _share(steps: Sequence[bool | None]) -> str:
     return (
         "–"
         if all(s is None for s in steps)
-        else f"{100 * sum(map(bool, steps)) / len(steps):.1f} %"
+        else f"{100 * sum(map(bool, steps)) / len(steps):.1f}%"
     )

@@ -6,7 +6,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from jax_ir_pairs.cli.score import _Answer, _table
+from jax_ir_pairs.scoring import Score
+from jax_ir_pairs.scoring.tasks import TASKS
 from tests.cli.test_app import run
 from tests.test_sample import FOLDER, SAMPLE
 
@@ -34,6 +38,15 @@ def test_answers_are_scored(tmp_path: Path) -> None:
     assert [score["reward"] for score in scores[:2]] == [1.0, 0.0]
     assert scores[0]["row_id"] == row["id"]
     assert [score["task"] for score in scores][2] == "cost"
+
+
+def test_80_columns_hold_the_name_of_every_task() -> None:
+    answers = [_Answer("a", task, "") for task in TASKS]
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(_table(answers, [Score.right(exact=True) for _ in answers]))
+    lines = captured.get().splitlines()[1:]
+    assert [line.split()[0] for line in lines] == [*TASKS]
 
 
 @pytest.mark.parametrize(
