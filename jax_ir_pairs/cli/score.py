@@ -143,7 +143,5 @@ def _table(answers: Sequence[_Answer], scores: Sequence[Score]) -> Table:
 
 def _share(steps: Sequence[bool | None]) -> str:
     return (
-        "–"
-        if all(s is None for s in steps)
-        else f"{100 * sum(map(bool, steps)) / len(steps):.1f}%"
+        "–" if all(s is None for s in steps) else f"{100 * sum(map(bool, steps)) / len(steps):.1f}%"
     )
