@@ -33,6 +33,8 @@ REWRITES = (
 """Passes that rewrite a module, left out of the second compilation so that it is another one."""
 
 _DYNAMIC = re.compile(r"tensor<[^>]*\?")
+# What jaxlib says where it turns an op of HLO into none of StableHLO.
+_NO_STABLEHLO = "unregistered operation 'mhlo.unknown'"
 _OF_THIS_PROCESS = re.compile(r'(?:custom_call_target="|custom_call @)\w*callback')
 # Only the simplifier takes these out again, and nothing else can compile them.
 _NEEDS_SIMPLIFIER = "LayoutConstraint"
@@ -98,7 +100,13 @@ def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     if program.extraction.num_devices > 1:
         raise UnsupportedError("is of several devices, whose meshes HLO's text does not keep whole")
     _refuse_callbacks(text)
-    return Executable(stablehlo_of(text), options=_without_rewrites(text))(kept(program, inputs))
+    try:
+        executable = Executable(stablehlo_of(text), options=_without_rewrites(text))
+    except RuntimeError as error:
+        if _NO_STABLEHLO not in str(error):
+            raise
+        raise UnsupportedError("has an op that StableHLO has not, such as mulhi") from None
+    return executable(kept(program, inputs))
 
 
 def by_stablehlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:

@@ -44,8 +44,9 @@ def test_all_agree(name: str) -> None:
         (SHARDED, "f32[4]", {"interpreter", "interpreter+xla", "hlo"}),
         (CALLBACK, "f32[4]", {"interpreter", "interpreter+xla", "hlo", "stablehlo"}),
         (SYMBOLIC, "f32[4,2]", {"interpreter", "interpreter+xla", "hlo", "stablehlo"}),
+        ("def f(x):\n    return lax.mulhi(x, x)", "i32[4]", {"hlo"}),
     ],
-    ids=["devices", "callback", "symbolic"],
+    ids=["devices", "callback", "symbolic", "none of StableHLO"],
 )
 def test_each_refuses_ahead_of_what_it_cannot_run(body: str, aval: str, refusing: set[str]) -> None:
     program = compiled(body, aval)
