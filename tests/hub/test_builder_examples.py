@@ -94,14 +94,6 @@ def test_examples_that_are_there_need_no_rows(make: Make) -> None:
     assert len(MADE) == 5
 
 
-def test_two_processes_give_the_same(make: Make) -> None:
-    make("hlo-100").download_and_prepare()
-    alone, shared = make(), make(max_tokens=32769)
-    alone.download_and_prepare()
-    shared.download_and_prepare(num_proc=2)
-    assert shared.as_dataset("train").to_list() == alone.as_dataset("train").to_list()
-
-
 def test_a_stream_has_the_same_whether_the_rows_are_there_or_not(make: Make) -> None:
     stream = make().as_streaming_dataset("train")
     assert stream.num_shards == 3
