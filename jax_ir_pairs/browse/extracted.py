@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from jax_ir_pairs.browse.rows import GivenRows
+from jax_ir_pairs.build.records import text_hash
+from jax_ir_pairs.extraction import versions
 from jax_ir_pairs.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def extracted_rows(extraction: Extraction, python: str, name: str, call: str) -> GivenRows:
     """Gives what was extracted of the function `name` of `python`, called as `call` says."""
-    known = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib")}
+    jax_version, jaxlib_version = versions()
     further = {
         TARGETS[each.target].column(level): getattr(each, level)
         for each in extraction.further
@@ -25,7 +25,7 @@ def extracted_rows(extraction: Extraction, python: str, name: str, call: str) ->
     row = {
         **asdict(extraction),
         **further,
-        "id": hashlib.sha256(f"{python}{call}".encode()).hexdigest()[:16],
+        "id": text_hash(python + call),
         "python": python,
         "entry_point": name,
         "inputs": "[]",
@@ -33,8 +33,8 @@ def extracted_rows(extraction: Extraction, python: str, name: str, call: str) ->
         "family": "user",
         "transforms": [],
         "split": "function",
-        "jax_version": known["jax"],
-        "jaxlib_version": known["jaxlib"],
+        "jax_version": jax_version,
+        "jaxlib_version": jaxlib_version,
         "refusals": {
             each.target: f"{each.refusal[0]}: {each.refusal[1]}"
             for each in extraction.further

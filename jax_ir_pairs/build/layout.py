@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from jax_ir_pairs.atomic import TEMPORARY
 from jax_ir_pairs.config import Config
+from jax_ir_pairs.schema import SPLITS
+
+_ROWS = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,12 @@ class Shard:
     def name(self) -> str:
         """Stem of the shard's files, `train-00003-of-00100`."""
         return f"{self.split}-{self.number:05d}-of-{self.of:05d}"
+
+    @classmethod
+    def of_file(cls, name: str) -> Shard | None:
+        """Gives the shard whose rows a file of this name has; nothing where it is none."""
+        match = _ROWS.fullmatch(name)
+        return cls(match[1], int(match[2]), int(match[3])) if match else None
 
 
 def all_shards(config: Config) -> tuple[Shard, ...]:

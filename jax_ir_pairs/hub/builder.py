@@ -25,6 +25,8 @@ from jax_ir_pairs.training import Examples, load_mixture
 _COLUMNS_VERSION = "1.0.0"
 """Version of what a row is; everything else that makes it is in the fingerprint."""
 
+_DESCRIPTIONS = {name: load_config(name).description for name in config_names()}
+
 
 @dataclass(eq=False)
 class JaxIrPairsConfig(datasets.BuilderConfig):  # type: ignore[misc]  # untyped
@@ -111,18 +113,15 @@ class JaxIrPairs(datasets.GeneratorBasedBuilder):  # type: ignore[misc]  # untyp
 
     BUILDER_CONFIG_CLASS = JaxIrPairsConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 (the attribute of the base class)
-        *(
-            JaxIrPairsConfig(name=name, description=load_config(name).description)
-            for name in config_names()
-        ),
+        *(JaxIrPairsConfig(name=name, description=text) for name, text in _DESCRIPTIONS.items()),
         *(
             JaxIrPairsConfig(
                 name=f"{name}-instruct",
-                description=f"{load_config(name).description} As prompts and completions.",
+                description=f"{text} As prompts and completions.",
                 rows_of=name,
                 mixture="instruct",
             )
-            for name in config_names()
+            for name, text in _DESCRIPTIONS.items()
         ),
     ]
 

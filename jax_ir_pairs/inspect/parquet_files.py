@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jax_ir_pairs.build.layout import Shard
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.schema import SPLITS
-
-_SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +120,6 @@ def open_shard(path: Path) -> Iterator[pq.ParquetFile]:
 def _shards(folder: Path) -> dict[str, tuple[Path, ...]]:
     by_split: dict[str, list[Path]] = {split: [] for split in SPLITS}
     for path in sorted(folder.glob("*.parquet")):
-        if match := _SHARD.fullmatch(path.name):
-            by_split[match[1]].append(path)
+        if shard := Shard.of_file(path.name):
+            by_split[shard.split].append(path)
     return {split: tuple(paths) for split, paths in by_split.items() if paths}

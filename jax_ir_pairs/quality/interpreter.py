@@ -57,13 +57,16 @@ _COMPLEX = frozenset({"complex<f32>", "complex<f64>"})
 RunAlone = Callable[[str, Sequence[Array]], list[Array]]
 """Gives the results of a module, by its text, by other means."""
 
+Change = Callable[[ir.Module], object]
+"""Changes a module before it is interpreted."""
+
 
 def interpret(
     stablehlo_text: str,
     inputs: Sequence[Array],
     limit: float = BASE_LIMIT,
     run_alone: RunAlone | None = None,
-    change: Callable[[ir.Module], object] = lambda module: None,
+    change: Change = lambda module: None,
 ) -> list[Array]:
     """Gives the results of the `main` of a module, as it is printed, on `inputs`.
 

@@ -17,9 +17,14 @@ from jax.extend.core import jaxpr_as_fun
 
 from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
 from jax_ir_pairs.extraction.levels import Compiled
-from jax_ir_pairs.extraction.result import Extraction
 from jax_ir_pairs.quality.inputs import Array, physical, unwrapped, wrapped
-from jax_ir_pairs.quality.interpreter import BASE_LIMIT, LIMIT_PER_OP, RunAlone, interpret
+from jax_ir_pairs.quality.interpreter import (
+    BASE_LIMIT,
+    LIMIT_PER_OP,
+    Change,
+    RunAlone,
+    interpret,
+)
 from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
 from jax_ir_pairs.quality.shaking import shake
 
@@ -42,15 +47,13 @@ _NEEDS_SIMPLIFIER = "LayoutConstraint"
 
 def by_interpreter(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     """Gives what StableHLO's reference interpreter makes of the row's `stablehlo`."""
-    extraction = program.extraction
-    return interpret(extraction.stablehlo, kept(program, inputs), _limit(extraction))
+    return _interpreted(program, inputs, None)
 
 
 def by_interpreter_and_xla(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     """Gives the same, with XLA's results for those ops that the interpreter lacks."""
 
-    extraction = program.extraction
-    return interpret(extraction.stablehlo, kept(program, inputs), _limit(extraction), run_alone)
+    return _interpreted(program, inputs, run_alone)
 
 
 def run_alone(stablehlo_text: str, inputs: Sequence[Array]) -> list[Array]:
@@ -70,23 +73,21 @@ def shaken_results(
 
     Nothing where it was not the interpreter that ran it.
     """
-    extraction = program.extraction
-    if checked_by not in _INTERPRETED:
+    if checked_by not in _RUN_ALONE:
         return []
+    lacking = _RUN_ALONE[checked_by]
     return [
-        interpret(
-            extraction.stablehlo,
-            kept(program, inputs),
-            _limit(extraction),
-            _INTERPRETED[checked_by],
-            partial(shake, seed=seed),
-        )
+        _interpreted(program, inputs, lacking, change=partial(shake, seed=seed))
         for seed in range(runs)
     ]
 
 
-def _limit(extraction: Extraction) -> float:
-    return BASE_LIMIT + LIMIT_PER_OP * extraction.num_stablehlo_ops
+def _interpreted(
+    program: Compiled, inputs: Sequence[Array], lacking: RunAlone | None, **change: Change
+) -> list[Array]:
+    extraction = program.extraction
+    limit = BASE_LIMIT + LIMIT_PER_OP * extraction.num_stablehlo_ops
+    return interpret(extraction.stablehlo, kept(program, inputs), limit, lacking, **change)
 
 
 def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
@@ -142,9 +143,10 @@ def by_jax(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     return [unwrapped(result) for result in results]
 
 
-_INTERPRETED: Mapping[str, RunAlone | None] = MappingProxyType(
+_RUN_ALONE: Mapping[str, RunAlone | None] = MappingProxyType(
     {"interpreter": None, "interpreter+xla": run_alone}
 )
+"""By the oracles that are the interpreter: what runs the ops that it lacks."""
 
 Oracle = Callable[[Compiled, Sequence[Array]], list[Array]]
 

@@ -29,10 +29,14 @@ _STRING_OR_SYMBOL = re.compile(r'custom_call @[\w.$-]+|"(?:[^"\\]|\\.)*"|@[\w.$-
 
 
 class Program:
-    """A module, read once and run on many inputs; nothing is made of it before it is asked for."""
+    """A module, read once and run on many inputs; nothing is made of it before it is asked for.
 
-    def __init__(self, module: Module, context: ir.Context) -> None:
+    One that has to be `compiled` is never interpreted.
+    """
+
+    def __init__(self, module: Module, context: ir.Context, *, compiled: bool = False) -> None:
         self.module = module
+        self._compiled = compiled
         self._context = context
         self._parsed = self._parse()
 
@@ -71,7 +75,7 @@ class Program:
     @functools.cached_property
     def interpreter(self) -> Interpreter | None:
         """What interprets it; nothing where that cannot be done, or takes too long."""
-        if self.module.num_devices > 1 or self.never_run:
+        if self._compiled or self.module.num_devices > 1 or self.never_run:
             return None
         try:
             with self._context, ir.Location.unknown():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,6 @@ from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.schema import SPLITS
 from jax_ir_pairs.verification.findings import Finding, shortened
-
-_SHARD = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +58,6 @@ class BuiltConfig:
         return sorted(there | set(self.listed), key=key)
 
 
-def shard_of(file: str) -> Shard | None:
-    """Gives the shard that a file's name says it is, if any."""
-    match = _SHARD.fullmatch(file.removesuffix(".parquet"))
-    return Shard(match[1], int(match[2]), int(match[3])) if match else None
-
-
 def configs_in(folder: Path, name: str | None = None) -> list[BuiltConfig]:
     """Gives the configs in `folder`, or the one of this name.
 
@@ -91,7 +82,7 @@ def configs_in(folder: Path, name: str | None = None) -> list[BuiltConfig]:
 
 def _holds_shards(folder: Path) -> bool:
     return (folder / "manifest.json").is_file() or any(
-        shard_of(path.name) for path in folder.glob("*.parquet")
+        Shard.of_file(path.name) for path in folder.glob("*.parquet")
     )
 
 

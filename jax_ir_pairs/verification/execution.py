@@ -36,8 +36,7 @@ def run(row: Mapping[str, Any]) -> Ran:
     with rejecting("run-error"):
         try:
             modules = [reader(level)(row[level], row) for level in ("stablehlo", "hlo")]
-            own, other = (Program(module, new_context()) for module in modules)
-            own.interpreter = other.interpreter = None
+            own, other = (Program(module, new_context(), compiled=True) for module in modules)
             for what in ("inputs", "outputs"):
                 if getattr(own.module, what) != getattr(other.module, what):
                     return Ran(f"It has other {what}.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jax_ir_pairs.verification.dataset import BuiltConfig, shard_of
+from jax_ir_pairs.build import Shard
+from jax_ir_pairs.verification.dataset import BuiltConfig
 from jax_ir_pairs.verification.findings import Finding, difference
 
 _MADE_BY = {"jax_version": "jax", "jaxlib_version": "jaxlib", "compiler_flags": "compiler_flags"}
@@ -15,7 +16,7 @@ _MADE_BY = {"jax_version": "jax", "jaxlib_version": "jaxlib", "compiler_flags": 
 def expected_columns(built: BuiltConfig, file: str) -> dict[str, Any]:
     """Gives the columns that are the same in all rows of a file, as they have to be."""
     expected: dict[str, Any] = {"config": built.name}
-    if shard := shard_of(file):
+    if shard := Shard.of_file(file):
         expected |= {"split": shard.split, "shard": shard.number}
     made_by = built.manifest["build"] if built.manifest else {}
     return expected | {c: made_by[part] for c, part in _MADE_BY.items() if part in made_by}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jax_ir_pairs.verification.findings import Finding, shortened
@@ -19,15 +19,20 @@ def columns_of(row: Mapping[str, Any]) -> list[str]:
 
 
 def unparsed(
-    place: str, row: Mapping[str, Any], verifier: Verifier, *, is_of_this_jaxlib: bool
+    place: str,
+    row: Mapping[str, Any],
+    columns: Sequence[str],
+    verifier: Verifier,
+    *,
+    is_of_this_jaxlib: bool,
 ) -> tuple[list[Finding], list[str]]:
-    """Gives each text that its parser refuses, or that ends it.
+    """Gives each text in `columns` that its parser refuses, or that ends it.
 
     Neither StableHLO as it is printed nor HLO is the same language in all versions, so what the
     parsers refuse of another jaxlib is no finding: its columns are given beside those.
     """
     findings, not_read = [], []
-    for column, problem in verifier.problems(row, columns_of(row)).items():
+    for column, problem in verifier.problems(row, columns).items():
         language = _language(column)
         if is_of_this_jaxlib or column == "python":
             findings.append(Finding("text", place, column, language, shortened(problem)))

@@ -15,13 +15,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jax_ir_pairs.build import Shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.extraction import versions
 from jax_ir_pairs.inspect.parquet_files import open_shard
 from jax_ir_pairs.plan import Plan
 from jax_ir_pairs.verification import columns, provenance
-from jax_ir_pairs.verification.dataset import BuiltConfig, configs_in, shard_of
+from jax_ir_pairs.verification.dataset import BuiltConfig, configs_in
 from jax_ir_pairs.verification.duplicates import Duplicates
 from jax_ir_pairs.verification.files import wrong_file
 from jax_ir_pairs.verification.findings import Finding, Report, shortened
@@ -94,6 +95,7 @@ class _Check:
     not_remade: str = ""
     """Why its rows cannot be made again here, or nothing."""
     plan: Plan | None = None
+    jaxlib: str = field(default_factory=lambda: versions()[1])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self) -> int:
@@ -142,7 +144,7 @@ class _Check:
         number = 0
         for file in self.readable:
             expected = provenance.expected_columns(self.built, file)
-            shard = shard_of(file)
+            shard = Shard.of_file(file)
             before, in_file = -1, 0
             for group in self._groups(file):
                 batch: list[tuple[int, tuple[_Place, Row]]] = []
@@ -181,13 +183,14 @@ class _Check:
     def look_into(self, item: tuple[_Place, Row, bool], verifier: Verifier) -> None:
         """Parses the texts of a row and, where it is chosen, makes it again or runs it."""
         place, row, is_chosen = item
-        is_ours = row["jaxlib_version"] == versions()[1]
-        findings, not_read = unparsed(str(place), row, verifier, is_of_this_jaxlib=is_ours)
+        is_ours = row["jaxlib_version"] == self.jaxlib
+        texts = columns_of(row)
+        findings, not_read = unparsed(str(place), row, texts, verifier, is_of_this_jaxlib=is_ours)
         not_run = ""
         made_again = is_chosen and not self.not_remade
         if made_again:
             assert self.built.config is not None
-            shard = shard_of(place.file)
+            shard = Shard.of_file(place.file)
             assert shard is not None
             findings += other_than_made(
                 str(place), row, self.built.config, shard.split, shard.number, verifier
@@ -199,7 +202,7 @@ class _Check:
             findings += [finding] if finding else []
         with self.lock:
             self.report.add(findings)
-            self.report.texts += len(columns_of(row))
+            self.report.texts += len(texts)
             self.report.not_read.update(not_read)
             if made_again:
                 self.report.remade += 1

@@ -259,6 +259,8 @@ assert all(os.stat(name).st_mtime_ns == when for name, when in files.items())
 assert {{file["filename"] for file in one.cache_files}} <= set(files)
 assert load(split="train", seed=7)["seed"][0] >> 40 == 7
 taught = load("hlo-100-instruct")
+shared = load("hlo-100-instruct", num_proc=2, cache_dir=folder + "/two")
+assert taught["train"].to_list() == shared["train"].to_list()
 assert list(taught["train"].features)[:2] == ["prompt", "completion"]
 assert [example["id"] for example in taught["test"]][0] == whole["test"][0]["id"]
 assert list(load("hlo-100-instruct", split="train", streaming=True)) == taught["train"].to_list()
