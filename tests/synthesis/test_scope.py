@@ -1,0 +1,19 @@
+"""A function under construction: what does not fit is ill typed, and no error of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from jax_ir_pairs.synthesis.graph import Var
+from jax_ir_pairs.synthesis.op import IllTyped
+from jax_ir_pairs.synthesis.ops import TABLE
+from jax_ir_pairs.synthesis.scope import Scope
+from jax_ir_pairs.synthesis.stream import Stream
+from jax_ir_pairs.synthesis.types import Aval
+
+
+def test_bounds_that_no_float_holds_are_ill_typed() -> None:
+    scope = Scope(Stream("bounds"), TABLE)
+    wide = Var(Aval("f32", (64,)), (-1e20, 1e20))
+    with pytest.raises(IllTyped, match="reversed_cumprod may leave the range"):
+        scope.let("reversed_cumprod", wide, axis=0, reverse=True)
