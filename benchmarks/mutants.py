@@ -1,10 +1,10 @@
 """Proves the verifier by mutation: wrong answers have to be caught, and true ones to be taken.
 
-    python benchmarks/mutants.py [--rows N] [--mutants M] [--level LEVEL] … [--json FILE]
+    python benchmarks/mutants.py [--rows N] [--mutants M] [--of K] [--level LEVEL] … [--json FILE]
 
 Left alone it tries a few rows; `make mutants` runs the long proof.
 
-Of rows of a config, mutants are made at each level until M of them change the result on test
+Of rows of a config (of K of them), mutants are made at each level until M of them change the result on test
 inputs by more than tolerance: a judge runs each, which shares neither inputs nor comparison with
 the verifier (`mutation.judge`). Then the verifier scores them, and the true answers too: as they
 are, renamed, reformatted and so on. What slipped is written to the JSON file, with its text.
@@ -193,6 +193,7 @@ def acceptance_table(level: str, answers: Sequence[tuple[str, Row, str, Any]]) -
 def prove(
     level: str,
     rows: Sequence[Row],
+    mutated: Sequence[Row],
     wanted: int,
     score_many: ScoreMany,
     workers: int,
@@ -200,7 +201,7 @@ def prove(
 ) -> list[dict[str, Any]]:
     """Prints the tables of a level; gives the mutants that slipped and true answers refused."""
     started = time.perf_counter()
-    found = judged(level, rows, wanted, workers)
+    found = judged(level, mutated, wanted, workers)
     between = time.perf_counter()
     scores = scored(level, found, score_many, workers)
     answers = accepted(level, rows, score_many, workers)
@@ -208,7 +209,7 @@ def prove(
     console.print(mutation_table(level, found, scores), acceptance_table(level, answers))
     odd = {each.row["id"] for each in found if each.verdict.kind == "unrunnable"}
     console.print(
-        f"{len(rows)} rows, of which the judge cannot run {len(odd)}; "
+        f"{len(mutated)} rows, of which the judge cannot run {len(odd)}; "
         f"{len(found)} mutants judged in {between - started:.0f} s; "
         f"{len(scores) + len(answers)} answers scored in {ended - between:.0f} s"
     )
@@ -245,6 +246,7 @@ def main() -> None:
     parser.add_argument("--config", default="hlo-10k")
     parser.add_argument("--rows", type=int, default=10)
     parser.add_argument("--mutants", type=int, default=20, help="that change the result")
+    parser.add_argument("--of", type=int, help="rows that mutants are made of; else all")
     parser.add_argument("--level", action="append", choices=[*TASKS], help="else all")
     parser.add_argument("--characters", type=int, default=20_000, help="of a text, at most")
     parser.add_argument("--workers", type=int, default=2)
@@ -259,7 +261,8 @@ def main() -> None:
     wrong: list[dict[str, Any]] = []
     for level in asked.level or TASKS:
         short = [row for row in rows if len(row[level]) <= asked.characters]
-        wrong += prove(level, short, asked.mutants, score_many, asked.workers, console)
+        mutated = short[: asked.of]
+        wrong += prove(level, short, mutated, asked.mutants, score_many, asked.workers, console)
         asked.json.write_text(json.dumps(wrong, indent=1))
     sys.exit(bool(wrong))
 
