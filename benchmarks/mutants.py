@@ -4,10 +4,11 @@
 
 Left alone it tries a few rows; `make mutants` runs the long proof.
 
-Of rows of a config (of K of them), mutants are made at each level until M of them change the result on test
-inputs by more than tolerance: a judge runs each, which shares neither inputs nor comparison with
-the verifier (`mutation.judge`). Then the verifier scores them, and the true answers too: as they
-are, renamed, reformatted and so on. What slipped is written to the JSON file, with its text.
+Of K of the rows of a config, mutants are made at each level until M of them change the result on
+test inputs by more than tolerance: a judge runs each, which shares neither inputs nor comparison
+with the verifier (`mutation.judge`). Then the verifier scores them, and the true answers of all
+rows too: as they are, renamed, reformatted and so on. What slipped is written to the JSON file,
+with its text.
 """
 
 from __future__ import annotations
