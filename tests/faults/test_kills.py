@@ -1,0 +1,19 @@
+"""kill -9 of the driver and of what it started; `python -m tests.faults.kills 50` is the long form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kills import VICTIMS, Undisturbed, trial
+
+
+@pytest.mark.parametrize(
+    ("victim", "share"),
+    [(VICTIMS[0], 0.3), (VICTIMS[0], 0.7), (VICTIMS[1], 0.6), (VICTIMS[4], 0.6)],
+)
+def test_a_build_that_was_killed_has_the_same_bytes(
+    tmp_path: Path, whole: Undisturbed, victim: str, share: float
+) -> None:
+    assert victim in trial(whole, tmp_path / "out", victim, whole.seconds * share)
