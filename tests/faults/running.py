@@ -87,6 +87,8 @@ class Running:
             with suppress(psutil.Error):
                 process.kill()
         self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
 
 
 def _parent(process: psutil.Process) -> int:

@@ -1,4 +1,4 @@
-"""kill -9 of the driver and of what it started; `python -m tests.faults.kills 50` is the long form."""
+"""kill -9 of the driver and of what it started; `make kills` is the long form."""
 
 from __future__ import annotations
 
