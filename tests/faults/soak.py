@@ -2,8 +2,8 @@
 
     python -m tests.faults.soak CONFIG [--every SECONDS] [--against DIR] [--out DIR] [--seed SEED]
 
-The undisturbed build is the one in `DIR`, or is made first. One by another version of the code does:
-what says who built a shard is not compared, all else of every shard and of the manifest is.
+The undisturbed build is the one in `DIR`, or is made first. It may be by another version of the
+code: what says who built a shard is not compared, all else of every shard and of the manifest is.
 """
 
 from __future__ import annotations

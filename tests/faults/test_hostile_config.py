@@ -40,10 +40,6 @@ HOSTILE = {
     "has bytes": (YAML + "x: !!binary aGVsbG8=\n", "bytes is not JSON serializable"),
     "has a NUL": (YAML + "x: a\0b\n", "unacceptable character #x0000"),
     "extends what is elsewhere": ("extends: ../../etc/passwd\n", "must be the name of another"),
-    "has functions that are no Python": (
-        YAML.replace("extends: _standard\n", "recipe: {functions: 'import os; os.abort('}\n"),
-        "was never closed",
-    ),
 }
 
 
@@ -57,17 +53,16 @@ def test_it_is_refused_in_a_sentence_and_nothing_is_written(
     done = CliRunner().invoke(app, ["build", "quick.yaml", "--out", "out"])
 
     assert done.exit_code == 2
-    assert done.stderr.startswith(("error: quick.yaml: ", "error: the module:1: "))
+    assert done.stderr.startswith("error: quick.yaml: ")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["quick.yaml"]
 
 
+TRICKS = """../x /x .. . a/b a\\b -a data ~ $(x) %2e%2e con. a\0b \u0430dmin quick\u202e \uff51uick
+quick\u0301"""
 NAMES = st.one_of(
-    st.sampled_from(
-        "../x|/x|..|.||a\0b|a/b|a\\b|-a|a\n|data|~|a b|$(x)|%2e%2e|con.|"
-        "\u0430dmin|quick\u202e|\uff51uick|quick\u0301".split("|")
-    ),
+    st.sampled_from([*TRICKS.split(), "", "a b", "a\n", "a" * 61]),
     st.text(max_size=70),
     st.from_regex(r"[a-z0-9./\\-]{0,70}", fullmatch=True),
 )
