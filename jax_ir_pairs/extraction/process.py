@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _TRIES = 2
 """Of a program that takes its child down or hangs: what two fresh children do is its own doing."""
 
-_TRIES_OF_KILLED = 5
+_TRIES_OF_KILLED = 20
 """Of one whose child was killed: by a person, a scheduler, or a system without memory. Enough for
 kills every few seconds to change no row."""
 
