@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format sample soak bench mutants clean
+.PHONY: help install demo test lint format sample soak kills bench mutants clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,11 @@ sample: $(INSTALLED)  ## Make data/sample again, after a change that changes row
 
 soak: $(INSTALLED)  ## Extract 300 programs in all surroundings, and compare the bytes
 	@$(BIN)/python -m tests.extraction.same_bytes 300
+
+kills: $(INSTALLED)  ## Kill 50 builds at random moments, and workers of hlo-1k every 5 seconds
+	@$(BIN)/python -m tests.faults.kills 50
+	@$(BIN)/python -m tests.faults.kills 5 --real
+	@$(BIN)/python -m tests.faults.soak hlo-1k --every 5
 
 bench: $(INSTALLED)  ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done

@@ -77,7 +77,7 @@ class Size(Model):
         return self
 
 
-_Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Weight = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class Recipe(Model):

@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from jax_ir_pairs.errors import UsageError
 
+_MAX_BYTES = 1 << 24
+"""Of a file; a module of functions may be in it."""
+
 
 class Model(BaseModel):
     """Settings: frozen, of the very types that are asked for, without other keys."""
@@ -72,13 +75,26 @@ def _find(kind: str, shipped: Path, name_or_path: str | Path) -> Path:
     raise UsageError(f"There is no {kind} {text!r}: {hint}")
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses aliases, of which a few lines can stand for more values than there is memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError("an alias is no plain value", self.get_mark())
+        return super().compose_node(parent, index)
+
+
 def _read(kind: str, shipped: Path, path: Path, *, extends: bool = True) -> dict[str, Any]:
     """Reads a YAML file, over the one that its `extends` names: beside it, or a shipped one."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > _MAX_BYTES:
+            raise UsageError(f"{path}: is too long for a {kind}, over {_MAX_BYTES >> 20} MiB.")
+        content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; see whether it can be read.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(f"{path}: is nested too deep; use plain values.") from None
+    except (yaml.YAMLError, ValueError) as error:
         problem = " ".join(str(error).split())
         raise UsageError(f"{path}: is not YAML of plain values: {problem}.") from None
     if not isinstance(content, dict):

@@ -58,6 +58,7 @@ def build(
     )
     started = time.monotonic()
     try:
+        _refuse_detours(folder)
         folder.sidecars.mkdir(parents=True, exist_ok=True)
         with folder_lock(folder.path, shared=shards is not None):
             if force:
@@ -89,6 +90,19 @@ def _selected(config: Config, workers: int, shards: range | None, force: bool) -
             f"--shards {shards.start}:{shards.stop}: {config.name} has the shards 0:{len(every)}."
         )
     return tuple(every[number] for number in shards)
+
+
+def _refuse_detours(folder: Folder) -> None:
+    """Refuses folders that lie elsewhere, and what is no file where a file of the build would be.
+
+    A link in a file's place is harmless: it is replaced, and not written through.
+    """
+    for path in (folder.path, folder.sidecars):
+        if path.is_symlink():
+            raise BuildError(f"{path}: is a link, and a build writes nothing elsewhere; remove it.")
+    for path in folder.written():
+        if not path.is_file():
+            raise BuildError(f"{path}: is no file, and a build has one there; remove it.")
 
 
 def _seal_if_last(run: Run) -> None:

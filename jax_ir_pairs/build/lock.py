@@ -36,7 +36,8 @@ def folder_lock(folder: Path, *, shared: bool) -> Iterator[None]:
 
 def _locked(path: Path, kind: int) -> int:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # Not through a link, which may lead out of the folder.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             # Whoever held it before may have deleted the file in between: then it locks nothing.

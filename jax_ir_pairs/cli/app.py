@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from jax_ir_pairs.cli.browse import browse
-from jax_ir_pairs.cli.errors import INTERRUPTED, Commands, fail
+from jax_ir_pairs.cli.errors import Commands, fail_interrupted
 from jax_ir_pairs.cli.extract import extract
 from jax_ir_pairs.cli.inspection import Folder, coverage, near_duplicates, show, stats
 from jax_ir_pairs.cli.push import push
 from jax_ir_pairs.cli.score import score
+from jax_ir_pairs.cli.signals import open_standard_files, raise_when_ended
 from jax_ir_pairs.cli.verify import verify
 from jax_ir_pairs.errors import UsageError
 
@@ -31,6 +32,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Runs the command line."""
+    open_standard_files()
+    raise_when_ended()
     app(prog_name="jax-ir-pairs")
 
 
@@ -164,12 +167,12 @@ def build(
                 force=force,
                 on_event=rejections.listening(progress),
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         whole = len(progress.tally.whole_shards)
-        fail(
-            f"interrupted: {whole:,} of {len(selected):,} shards are whole and kept "
+        fail_interrupted(
+            interrupt,
+            f"{whole:,} of {len(selected):,} shards are whole and kept "
             f"in {out / loaded.name}; the same command goes on from there.",
-            INTERRUPTED,
         )
     if report.sealed:
         from jax_ir_pairs.hub.card import write_card

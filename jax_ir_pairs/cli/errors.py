@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import Any, NoReturn
@@ -10,9 +11,9 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from jax_ir_pairs.cli.signals import signal_of
 from jax_ir_pairs.errors import JaxIrPairsError
 
-INTERRUPTED = 130
 _MORE = "`jax-ir-pairs --debug …` shows where"
 
 
@@ -31,8 +32,8 @@ class Commands(TyperGroup):
             with open(os.devnull, "wb") as null:  # noqa: PTH123 (it is no file)
                 os.dup2(null.fileno(), sys.stdout.fileno())
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            fail("interrupted", INTERRUPTED)
+        except KeyboardInterrupt as interrupt:
+            fail_interrupted(interrupt)
         except Exception as error:
             # Usage errors and exits of the library, which shows and obeys them itself.
             if type(error).__module__.startswith(("click", "typer")):
@@ -47,6 +48,13 @@ def fail(sentence: str, code: int) -> NoReturn:
     """Prints `sentence` to stderr and ends the command with the exit code `code`."""
     print(sentence, file=sys.stderr)
     raise typer.Exit(code) from None
+
+
+def fail_interrupted(interrupt: KeyboardInterrupt, rest: str = "") -> NoReturn:
+    """Says what ended the command, and the `rest`, and ends it with the shell's code for that."""
+    number = signal_of(interrupt)
+    cause = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    fail(f"{cause}: {rest}" if rest else cause, 128 + number)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

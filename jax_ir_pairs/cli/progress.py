@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -115,12 +116,17 @@ class BuildProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        with suppress(OSError):
+            self._bar.stop()
 
     def __call__(self, event: Event) -> None:
-        """Shows one event."""
+        """Counts one event, and shows it where there is still something to show it on."""
         now = self._clock()
         self.tally.add(event, now)
+        with suppress(OSError):
+            self._show(event, now)
+
+    def _show(self, event: Event, now: float) -> None:
         match event:
             case PlanProgress():
                 self._bar.update(self._task, completed=event.found, total=event.wanted)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from jax_ir_pairs.cli.errors import INTERRUPTED, fail
+from jax_ir_pairs.cli.errors import fail_interrupted
 
 
 def push(
@@ -53,9 +53,8 @@ def push(
     try:
         with PushProgress(plan, Console(stderr=True)) as progress:
             pushed = push(hub, plan, progress)
-    except KeyboardInterrupt:
-        fail(
-            f"interrupted: nothing half done shows in {repository}; the same command goes on.",
-            INTERRUPTED,
+    except KeyboardInterrupt as interrupt:
+        fail_interrupted(
+            interrupt, f"nothing half done shows in {repository}; the same command goes on."
         )
     say(console, *outcome(hub, plan, pushed))

@@ -10,6 +10,8 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
+from jax_ir_pairs.extraction.lifeline import LIFELINE
+
 _CHUNK = 1 << 20
 _ERRORS_KEPT = 4096
 
@@ -30,19 +32,30 @@ class ChildDiedError(Exception):
 class LineProcess:
     """Starts `command` in a session of its own, so that Ctrl-C in a terminal does not reach it.
 
+    It is handed a [lifeline][jax_ir_pairs.extraction.lifeline], to end with this process by.
+
     Not for use by several threads at once, but for `kill`; each may have one of its own.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
+        theirs, ours = os.pipe()
+        self._lifeline: int | None = ours
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env={**environment, LIFELINE: str(theirs)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+                pass_fds=(theirs,),
+            )
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -97,6 +110,9 @@ class LineProcess:
             self.kill()
             self._process.wait()
         self._selector.close()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 pipe.close()

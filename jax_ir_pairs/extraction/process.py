@@ -30,14 +30,28 @@ if TYPE_CHECKING:
     from jax_ir_pairs.extraction.user_function import UserFunction
     from jax_ir_pairs.synthesis.program import Program
 
+_TRIES = 2
+"""Of a program that takes its child down or hangs: what two fresh children do is its own doing."""
+
+_TRIES_OF_KILLED = 20
+"""Of one whose child was killed: by a person, a scheduler, or a system without memory. Enough for
+kills every few seconds to change no row."""
+
+_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM"})
 _START_SECONDS = 300.0  # importing JAX from a cold network file system can take minutes
 _MEMORY_ENDED = re.compile("bad_alloc|allocate memory|out of memory|MemoryError", re.IGNORECASE)
 _REQUEST = ("python", "entry_point", "inputs", "file")
 _STACK_LINE = re.compile(r"\s*(@|\*\*\*|$)")
 
 
+class _Killed(Rejected):
+    """The child was ended by a signal that no program and no compiler sends."""
+
+
 class ExtractionProcess:
     """Extracts programs in a child process, with a fresh child after each failure.
+
+    A failure of the child is one of the program where a fresh child fails on it again.
 
     The child is started by the first program, or ahead of it by `start`, and again after every
     `limits.programs_per_process` programs. A context manager, which kills the child at its end.
@@ -95,10 +109,12 @@ class ExtractionProcess:
         can be started.
         """
         further = self._targets[1:]
+        if not further:
+            return self._extract(program, (), check_seed)
         try:
-            return self._extract(program, further, check_seed)
+            return self._extract(program, further, check_seed, tries=1)
         except Rejected as rejected:
-            if not further or self._killed or rejected.reason not in INCIDENT_REASONS:
+            if self._killed or rejected.reason not in INCIDENT_REASONS:
                 raise
         # Which of the targets it was is known once each has been asked for alone.
         extraction = self._extract(program, (), check_seed)
@@ -117,6 +133,24 @@ class ExtractionProcess:
         program: Program | UserFunction,
         further: tuple[str, ...],
         check_seed: int | None = None,
+        tries: int = _TRIES,
+    ) -> Extraction:
+        """Gives the levels for some of the targets, by at most so many children that fail."""
+        left = {_Killed: _TRIES_OF_KILLED, Rejected: tries}
+        while True:
+            try:
+                return self._once(program, further, check_seed)
+            except Rejected as rejected:
+                left[type(rejected)] -= 1
+                incident = rejected.reason in INCIDENT_REASONS
+                if not incident or self._killed or not left[type(rejected)]:
+                    raise
+
+    def _once(
+        self,
+        program: Program | UserFunction,
+        further: tuple[str, ...],
+        check_seed: int | None,
     ) -> Extraction:
         if self._answered >= self._limits.programs_per_process:
             self.close()
@@ -171,16 +205,22 @@ class ExtractionProcess:
         self.close()
 
     def _ready_child(self) -> LineProcess:
-        self.start()
-        assert self._child is not None
-        if not self._ready:
+        tries = _TRIES_OF_KILLED
+        while not self._ready:
+            self.start()
+            assert self._child is not None
             try:
                 self._child.read(_START_SECONDS)
             except TimeoutError:
                 _could_not_start(f"it was not ready within {_START_SECONDS:g} s")
             except ChildDiedError as died:
-                _could_not_start(_last_lines(died.errors, 1) or died.cause)
-            self._ready = True
+                tries -= 1
+                if died.cause not in _FROM_OUTSIDE or self._killed or not tries:
+                    _could_not_start(_last_lines(died.errors, 1) or died.cause)
+                self.close()
+            else:
+                self._ready = True
+        assert self._child is not None
         return self._child
 
     def _ask(
@@ -204,7 +244,8 @@ class ExtractionProcess:
         except ChildDiedError as died:
             reason: Reason = "out-of-memory" if _MEMORY_ENDED.search(died.errors) else "crash"
             detail = f"{died.cause}: {_last_lines(died.errors, 3)}".removesuffix(": ")
-            raise Rejected(reason, detail) from None
+            kind = _Killed if died.cause in _FROM_OUTSIDE else Rejected
+            raise kind(reason, detail) from None
         return reply
 
 

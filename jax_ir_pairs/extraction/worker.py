@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.environment import DUMPS
+from jax_ir_pairs.extraction.lifeline import end_with_parent
 
 _PROGRAMS_PER_TRIM = 20
 
@@ -40,6 +41,7 @@ def main(memory_bytes: int, targets: Sequence[str] = (), extract: Extract | None
 
     That `targets` cannot be compiled for, as with a broken libtpu, ends it before it is ready.
     """
+    end_with_parent()
     requests, replies = _claim_pipes()
     _limit(memory_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -21,9 +21,13 @@ def extract(*request: Any, check_seed: int | None = None, **named: Any) -> Extra
     **Raises:** [`Rejected`][] as the extraction and the check do.
     """
     from jax_ir_pairs.extraction import levels
+    from jax_ir_pairs.extraction.execution import load_lapack
     from jax_ir_pairs.quality.check import check
 
-    checker = None if check_seed is None else partial(check, seed=check_seed)
+    checker = None
+    if check_seed is not None:
+        load_lapack()  # a program may call a kernel by its name, and lower nothing that loads it
+        checker = partial(check, seed=check_seed)
     return levels.extract(*request, **named, check=checker)
 
 

@@ -19,6 +19,7 @@ import time
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
+from jax_ir_pairs.extraction.lifeline import end_with_parent
 from jax_ir_pairs.extraction.line_process import ChildDiedError
 from jax_ir_pairs.scoring import judge, tracer
 from jax_ir_pairs.scoring.forked import Forked
@@ -120,6 +121,7 @@ class Worker:
 
 def main(memory_bytes: int) -> None:
     """Answers requests until stdin ends."""
+    end_with_parent()
     from jax_ir_pairs.extraction.source import abstract_arguments, load
     from jax_ir_pairs.scoring.languages import LANGUAGES, reader
 

@@ -12,7 +12,7 @@ from jax_ir_pairs.scoring.tasks import TASKS
 from jax_ir_pairs.training.examples import Dataset, Examples, Form
 from jax_ir_pairs.yaml_model import NamedModel, load, shipped_names
 
-Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 
 
 class Mixture(NamedModel):

@@ -97,3 +97,17 @@ def test_counts_come_largest_first() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_console_that_is_gone_ends_nothing(terminal: bool) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    console = Console(file=Gone(), force_terminal=terminal)
+    progress = BuildProgress(CONFIG, SHARDS, console)
+    for _ in range(30):
+        progress(RowDone(FIRST))
+    progress(ShardBroken(SECOND, "its Parquet file is missing"))
+    assert progress.tally.made == 30

@@ -6,14 +6,17 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Never
 
 import pytest
 
 from jax_ir_pairs.config import Limits
 from jax_ir_pairs.errors import BuildError, Rejected
 from jax_ir_pairs.extraction import Extraction, ExtractionProcess
+from jax_ir_pairs.extraction.line_process import ChildDiedError
 from tests.extraction.hand_written import LIMITS, PROGRAMS, SIMPLE, program
 
 
@@ -49,6 +52,46 @@ def test_a_hang_costs_one_program_and_its_time(loop: str, simple: Extraction) ->
     with ExtractionProcess(Limits(seconds=3.0)) as process:
         with pytest.raises(Rejected, match="timeout: no answer within 3 s"):
             process.extract(program(loop))
+        assert process.extract(SIMPLE) == simple
+
+
+@pytest.mark.parametrize(("cause", "failures"), [("SIGSEGV", 1), ("SIGKILL", 19), ("timeout", 1)])
+def test_what_a_fresh_child_does_not_do_again_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch, cause: str, failures: int
+) -> None:
+    left = failures
+
+    def ask(*request: object) -> Never:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise InterruptedError  # stands for an answer
+        raise TimeoutError if cause == "timeout" else ChildDiedError(cause, "")
+
+    monkeypatch.setattr(ExtractionProcess, "_ready_child", lambda self: FailingChild(ask))
+    process = ExtractionProcess(LIMITS)
+    with pytest.raises(InterruptedError):
+        process.extract(SIMPLE)
+    left = failures + 1
+    with pytest.raises(Rejected, match="timeout" if cause == "timeout" else f"crash: {cause}"):
+        process.extract(SIMPLE)
+    assert left == 0
+
+
+class FailingChild:
+    def __init__(self, read: Callable[..., Never]) -> None:
+        self.read = read
+
+    def write(self, line: bytes) -> None:
+        pass
+
+
+def test_a_child_that_is_killed_as_it_starts_is_started_again(simple: Extraction) -> None:
+    with ExtractionProcess(LIMITS) as process:
+        for _ in range(2):
+            process.start()
+            assert process._child is not None
+            process._child.kill()
         assert process.extract(SIMPLE) == simple
 
 

@@ -41,7 +41,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> ExtractionProcess:
 def test_a_target_that_ends_the_child_costs_its_own_levels(
     process: ExtractionProcess, monkeypatch: pytest.MonkeyPatch, reason: Reason
 ) -> None:
-    monkeypatch.setattr(process, "_extract", failing_on("tpu-v5e", reason))
+    monkeypatch.setattr(process, "_once", failing_on("tpu-v5e", reason))
     tpu, gpu = process.extract(SIMPLE).further
     assert tpu == TargetLevels("tpu-v5e", refusal=(reason, "it went down"))
     assert gpu == TargetLevels("cuda-h100", None, "for cuda-h100")
@@ -50,7 +50,7 @@ def test_a_target_that_ends_the_child_costs_its_own_levels(
 def test_a_program_that_ends_the_child_itself_is_rejected(
     process: ExtractionProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "_extract", failing_on("all"))
+    monkeypatch.setattr(process, "_once", failing_on("all"))
     with pytest.raises(Rejected, match="crash"):
         process.extract(SIMPLE)
 
@@ -66,7 +66,7 @@ def test_what_no_target_can_change_is_not_tried_again(
         asked.append(further)
         raise Rejected("trace-error", "TypeError")
 
-    monkeypatch.setattr(process, "_extract", answer)
+    monkeypatch.setattr(process, "_once", answer)
     with pytest.raises(Rejected, match="trace-error"):
         process.extract(SIMPLE)
     assert asked == [TARGETS[1:]]

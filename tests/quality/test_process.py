@@ -19,6 +19,16 @@ CRASHING = program(
 """Compiles, and ends the process once it is run."""
 
 
+KERNEL = program(
+    "import numpy as np\n\nfactor = jax.ffi.ffi_call('lapack_spotrf_ffi', ("
+    "jax.ShapeDtypeStruct((2, 2), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)),"
+    "input_layouts=((0, 1),), output_layouts=((0, 1), ()))\n\n\n"
+    "def f(x):\n    return factor(x @ x.T + jnp.eye(2), uplo=np.uint8(76))[1]",
+    "f32[2,2]",
+)
+"""Calls LAPACK by a name, which nothing of JAX has loaded."""
+
+
 @pytest.fixture(scope="module")
 def process() -> Iterator[CheckingProcess]:
     with CheckingProcess(LIMITS) as process:
@@ -70,3 +80,8 @@ def test_of_a_sample_a_tenth_is_checked() -> None:
 
 GOLDEN = [4, 5, 11, 12, 16, 30, 43, 62]
 """The first of them: which rows of a dataset were checked depends on nothing but their seed."""
+
+
+def test_a_kernel_is_there_in_a_fresh_child() -> None:
+    with CheckingProcess(LIMITS) as fresh:
+        assert fresh.extract(KERNEL, check_seed=3).checked_by
