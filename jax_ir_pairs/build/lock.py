@@ -11,7 +11,6 @@ from pathlib import Path
 
 from jax_ir_pairs.errors import BuildError
 
-
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 """What a network file system says that is mounted without locks."""
 

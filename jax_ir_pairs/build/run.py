@@ -39,7 +39,6 @@ from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.plan import make_plan
 
-
 _SHOWN = 5
 """Broken or missing files that an error names."""
 
