@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import sys
@@ -114,11 +115,14 @@ class Run:
         every = all_shards(self.config)
         missing = [n for n, s in enumerate(every) if not self.folder.sidecar(s).exists()]
         if missing:
-            first = next((n for n in range(missing[0], len(every)) if n not in missing), len(every))
+            run = itertools.takewhile(
+                lambda pair: pair[1] - pair[0] == missing[0], enumerate(missing)
+            )
+            end = missing[0] + sum(1 for _ in run)
             raise BuildError(
                 f"{self.folder.path}: {len(missing):,} of {len(every):,} shards are missing "
                 f"({_some([every[n].name for n in missing])}); `jax-ir-pairs build "
-                f"{self.config.name} --out {out} --shards {missing[0]}:{first}` makes the first."
+                f"{self.config.name} --out {out} --shards {missing[0]}:{end}` makes the first."
             )
 
     def make(self, shards: Sequence[Shard]) -> None:
