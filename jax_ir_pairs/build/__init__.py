@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jax_ir_pairs.build.driver import build
+from jax_ir_pairs.build.driver import build, ordered_config, seal
 from jax_ir_pairs.build.events import (
     BuildReport,
     Event,
@@ -37,6 +37,8 @@ __all__ = [
     "all_shards",
     "build",
     "build_fingerprint",
+    "ordered_config",
     "read_sidecar",
+    "seal",
     "shard_records",
 ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -30,6 +32,7 @@ def build(
     workers: int = 1,
     shards: range | None = None,
     force: bool = False,
+    repair: bool = False,
     on_event: Callable[[Event], object] = lambda _: None,
     open_process: Callable[[], local.Process] | None = None,
 ) -> BuildReport:
@@ -37,7 +40,8 @@ def build(
 
     `shards` are global numbers: those of all splits, in the splits' order. With them, several
     processes may work in one folder, and the last one to end seals it. `force` deletes what other
-    builds of this name wrote and starts anew. Ctrl-C keeps the shards that are whole.
+    builds of this name wrote and starts anew. What is broken is named, and made again only to
+    `repair` it. Ctrl-C keeps the shards that are whole.
 
     **Raises:** [`UsageError`][] for shards or workers that cannot be, and for targets for which
     something is not installed; [`BuildError`][] where the
@@ -46,16 +50,8 @@ def build(
     """
     wanted = _selected(config, workers, shards, force)
     require_installed(config.targets)
-    folder = Folder(Path(out) / config.name)
-    run = Run(
-        config=config,
-        folder=folder,
-        fingerprint=build_fingerprint(config),
-        workers=workers,
-        emit=_one_at_a_time(on_event),
-        open_process=open_process
-        or partial(CheckingProcess, config.limits, config.targets, passes=config.passes),
-    )
+    folder = Folder(_local(out) / config.name)
+    run = _run(config, folder, workers, repair, on_event, open_process)
     started = time.monotonic()
     try:
         _refuse_detours(folder)
@@ -66,6 +62,7 @@ def build(
             run.refuse_foreign()
             if shards is None:
                 _delete(folder.leftovers())
+            run.begin()
             run.plan()
             run.make(wanted)
             if shards is None:
@@ -75,6 +72,86 @@ def build(
         return run.report(wanted, time.monotonic() - started)
     except OSError as error:
         raise BuildError(_explain(folder.path, error)) from error
+
+
+def seal(
+    path: Path,
+    *,
+    workers: int = 1,
+    repair: bool = False,
+    on_event: Callable[[Event], object] = lambda _: None,
+    open_process: Callable[[], local.Process] | None = None,
+) -> BuildReport:
+    """Seals the build in the folder `path` of one config, whose shards are all there.
+
+    The config is that of its `build.json`. Rows that two shards share are replaced, which takes
+    `workers`. A sealed folder stays as it is.
+
+    **Raises:** [`UsageError`][] where no build began there; [`BuildError`][] where shards are
+    missing or broken, where the folder is another version's, or where it cannot be sealed.
+    """
+    folder = Folder(_local(path))
+    config = ordered_config(folder)
+    require_installed(config.targets)
+    run = _run(config, folder, workers, repair, on_event, open_process)
+    started = time.monotonic()
+    try:
+        with folder_lock(folder.path, shared=False):
+            run.refuse_foreign()
+            run.refuse_missing(folder.path.parent)
+            _delete(folder.leftovers())
+            run.begin()
+            run.plan()
+            run.seal()
+        return run.report(all_shards(config), time.monotonic() - started)
+    except OSError as error:
+        raise BuildError(_explain(folder.path, error)) from error
+
+
+def ordered_config(folder: Folder) -> Config:
+    """Gives the config that is built in a folder.
+
+    **Raises:** [`UsageError`][] where there is none; [`BuildError`][] where it cannot be read.
+    """
+    mend = "the same `jax-ir-pairs build` as before writes it again"
+    try:
+        return Config.model_validate_json(
+            json.dumps(json.loads(folder.order.read_bytes())["config"])
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{folder.path}: no build has begun there; {mend}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise BuildError(f"{folder.order}: cannot be read; {mend}, with --repair.") from None
+
+
+def _run(
+    config: Config,
+    folder: Folder,
+    workers: int,
+    repair: bool,
+    on_event: Callable[[Event], object],
+    open_process: Callable[[], local.Process] | None,
+) -> Run:
+    return Run(
+        config=config,
+        folder=folder,
+        fingerprint=build_fingerprint(config),
+        workers=workers,
+        emit=_one_at_a_time(on_event),
+        open_process=open_process
+        or partial(CheckingProcess, config.limits, config.targets, passes=config.passes),
+        repair=repair,
+    )
+
+
+def _local(path: Path | str) -> Path:
+    """Raises [`UsageError`][] for a URL, which would become a folder of a strange name."""
+    if match := re.match(r"([a-z][a-z0-9+]+):/", str(path)):
+        raise UsageError(
+            f"{path}: builds go to a folder of this machine, not to {match[1]}://; build into one, "
+            "and copy it or push it."
+        )
+    return Path(path)
 
 
 def _selected(config: Config, workers: int, shards: range | None, force: bool) -> tuple[Shard, ...]:

@@ -30,9 +30,9 @@ class ShardKept:
 
 @dataclass(frozen=True, slots=True)
 class ShardBroken:
-    """A shard of an earlier run is broken and will be built again."""
+    """A shard of an earlier run, or the manifest, is broken and will be made again."""
 
-    shard: Shard
+    name: str
     problem: str
 
 
@@ -83,7 +83,7 @@ class BuildReport:
     shards_built: int
     """Those that were broken included."""
     shards_broken: dict[str, str]
-    """Shards of an earlier run that had to be built again: name and problem."""
+    """What of an earlier run had to be made again: shards, the manifest; name and problem."""
     duplicates_replaced: int
     """Rows that sealing replaced since another shard had their jaxpr."""
     manifest: Path | None

@@ -7,7 +7,9 @@ import importlib.metadata
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import jax_ir_pairs
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.extraction import compiler_flags, versions
 from jax_ir_pairs.fingerprint import code_digest
@@ -26,7 +28,8 @@ _CODE = (
     "build/seal.py",
 )
 
-_VERSIONS = {"jax", "jaxlib", "pyarrow"}
+_VERSIONS = {"jax": "jax", "jaxlib": "jaxlib", "pyarrow": "pyarrow", "project": "jax-ir-pairs"}
+"""Parts that are versions, and of what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,27 @@ class BuildFingerprint:
     jaxlib: str
     compiler_flags: str
     pyarrow: str
+    project: str = ""
+    """Version of this project; nothing in what older ones wrote, which did not tell it."""
 
     @property
     def digest(self) -> str:
         """16 hex digits that stand for all parts."""
-        content = json.dumps(asdict(self), sort_keys=True)
+        parts = {part: value for part, value in asdict(self).items() if part != "project" or value}
+        content = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        """Gives what files of a build say of what made them."""
+        return {"fingerprint": self.digest, "build": asdict(self)}
+
+    def is_of(self, path: Path) -> bool:
+        """Says whether a file can be read, and says that it is of this build."""
+        try:
+            content = json.loads(path.read_bytes())
+            return bool(content["build"] == asdict(self) and content["fingerprint"] == self.digest)
+        except (ValueError, KeyError, TypeError):
+            return False
 
     def differences(self, path: Path) -> list[str]:
         """Gives a phrase for each part in which a sidecar or manifest is of another build.
@@ -60,7 +78,7 @@ class BuildFingerprint:
         ours = asdict(self)
         parts = sorted(part for part in ours | theirs if ours.get(part) != theirs.get(part))
         return [
-            f"{part} ({theirs.get(part)} there, {ours.get(part)} here)"
+            f"{_VERSIONS[part]} ({theirs.get(part) or 'an older one'} there, {ours.get(part)} here)"
             if part in _VERSIONS
             else part.replace("_", " ")
             for part in parts
@@ -77,4 +95,5 @@ def build_fingerprint(config: Config) -> BuildFingerprint:
         jaxlib=jaxlib,
         compiler_flags=compiler_flags(config.targets),
         pyarrow=importlib.metadata.version("pyarrow"),
+        project=jax_ir_pairs.__version__,
     )

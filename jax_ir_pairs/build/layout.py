@@ -54,6 +54,11 @@ class Folder:
         return self.path / "manifest.json"
 
     @property
+    def order(self) -> Path:
+        """What is being built here, and by what: written first, and read by `seal`."""
+        return self.path / "build.json"
+
+    @property
     def sidecars(self) -> Path:
         """The folder of the sidecars."""
         return self.path / "shards"
@@ -69,7 +74,7 @@ class Folder:
     def written(self) -> list[Path]:
         """Gives all files of a build that are there, whichever config or code made them."""
         found = [*self.path.glob("*.parquet"), *self.sidecars.glob("*.json")]
-        return sorted(found) + [self.manifest] * self.manifest.exists()
+        return sorted(found) + [path for path in (self.order, self.manifest) if path.exists()]
 
     def leftovers(self) -> list[Path]:
         """Gives the temporary files that killed builds left behind."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jax_ir_pairs.errors import BuildError
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What a network file system says that is mounted without locks."""
 
 
 class FolderBusyError(BuildError):
@@ -22,7 +26,8 @@ def folder_lock(folder: Path, *, shared: bool) -> Iterator[None]:
     The system releases the lock of a killed process. The lock's file is gone when a process that
     held it alone is done, so that a sealed folder holds nothing that is not the dataset's.
 
-    **Raises:** [`FolderBusyError`][] where another process holds it.
+    **Raises:** [`FolderBusyError`][] where another process holds it; [`BuildError`][] where the
+    file system has no locks.
     """
     path = folder / ".lock"
     descriptor = _locked(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
@@ -48,6 +53,14 @@ def _locked(path: Path, kind: int) -> int:
             raise FolderBusyError(
                 f"{path.parent}: another build is at work there; wait for it, or stop it, and run "
                 "the same command again."
+            ) from None
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise BuildError(
+                f"{path.parent}: this file system has no locks, which keep two builds out of one "
+                "folder; mount it with them, or choose an --out that has them."
             ) from None
         except BaseException:
             os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import sys
@@ -31,13 +32,16 @@ from jax_ir_pairs.build.shard import (
     BrokenShardError,
     Sidecar,
     check_rows,
+    own_sidecar,
     read_rows,
-    read_sidecar,
     write_shard,
 )
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.plan import make_plan
+
+_SHOWN = 5
+"""Broken or missing files that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Run:
     workers: int
     emit: Callable[[Event], None]
     open_process: Callable[[], local.Process]
+    repair: bool = False
     whole: set[Shard] = field(default_factory=set)
     kept: int = 0
     built: int = 0
@@ -70,23 +75,60 @@ class Run:
         make_plan(self.config, lambda found, wanted: self.emit(PlanProgress(found, wanted)))
 
     def refuse_foreign(self) -> None:
-        """Raises [`BuildError`][] where the folder holds what is not of this build."""
+        """Raises [`BuildError`][] where the folder is another build's, or has files of one.
+
+        Where it says itself that it is of this build, a sidecar or manifest of another one is
+        damage, and not refused here.
+        """
         mend = "--force deletes it, another --out keeps it."
         written = self.folder.written()
-        for path in written:
+        ours = self.folder.order.exists() and self.fingerprint.is_of(self.folder.order)
+        for path in [] if ours else written:
             if path.suffix == ".json" and (differences := self.fingerprint.differences(path)):
                 raise BuildError(
                     f"{self.folder.path}: there is a build that differs in "
                     f"{', '.join(differences)}; {mend}"
                 )
-        names = {shard.name for shard in all_shards(self.config)} | {self.folder.manifest.stem}
+        names = {shard.name for shard in all_shards(self.config)}
+        names |= {self.folder.manifest.stem, self.folder.order.stem}
         for path in written:
             if path.stem not in names:
                 raise BuildError(f"{path}: this is no file of {self.config.name}; {mend}")
 
+    def begin(self) -> None:
+        """Says in the folder what is built there, and looks at what is known of the whole.
+
+        **Raises:** [`BuildError`][] where that is damaged and not to be repaired.
+        """
+        for path in (self.folder.order, self.folder.manifest):
+            if path.exists() and not self.fingerprint.is_of(path):
+                self._found_broken(path.name, "cannot be read, or is of another build")
+        self._refuse_broken()
+        if self.folder.manifest.name in self.broken:
+            self.folder.manifest.unlink()
+        if not self.folder.order.exists() or self.folder.order.name in self.broken:
+            content = {"config": self.config.model_dump(mode="json"), **self.fingerprint.as_json()}
+            replace_text(self.folder.order, json.dumps(content, indent=1) + "\n")
+
+    def refuse_missing(self, out: Path) -> None:
+        """Raises [`BuildError`][] with the command that makes them where shards are missing."""
+        every = all_shards(self.config)
+        missing = [n for n, s in enumerate(every) if not self.folder.sidecar(s).exists()]
+        if missing:
+            run = itertools.takewhile(
+                lambda pair: pair[1] - pair[0] == missing[0], enumerate(missing)
+            )
+            end = missing[0] + sum(1 for _ in run)
+            raise BuildError(
+                f"{self.folder.path}: {len(missing):,} of {len(every):,} shards are missing "
+                f"({_some([every[n].name for n in missing])}); `jax-ir-pairs build "
+                f"{self.config.name} --out {out} --shards {missing[0]}:{end}` makes the first."
+            )
+
     def make(self, shards: Sequence[Shard]) -> None:
         """Writes those of `shards` that are not whole."""
         tasks = [_Task(shard) for shard in shards if not self._keep(shard)]
+        self._refuse_broken()
         self._write(tasks)
         self.built += len(tasks)
 
@@ -105,7 +147,11 @@ class Run:
         self.emit(Sealing(0))
         counts = make_plan(self.config).counts
         content = make_manifest(self.config, self.fingerprint, counts, self._sidecars(every))
-        replace_text(self.folder.manifest, json.dumps(content, indent=1) + "\n")
+        text = json.dumps(content, indent=1) + "\n"
+        if self.folder.manifest.exists() and self.folder.manifest.read_bytes() != text.encode():
+            self._found_broken(self.folder.manifest.name, "is not what its shards make it")
+            self._refuse_broken()
+        replace_text(self.folder.manifest, text)
         self.manifest = self.folder.manifest
 
     def report(self, shards: Sequence[Shard], seconds: float) -> BuildReport:
@@ -136,17 +182,29 @@ class Run:
 
     def _keep(self, shard: Shard) -> bool:
         try:
-            if (sidecar := read_sidecar(self.folder, shard)) is None:
+            if (sidecar := own_sidecar(self.folder, shard, self.fingerprint)) is None:
                 return False
             check_rows(self.folder, shard, sidecar)
         except BrokenShardError as error:
-            self.broken[shard.name] = str(error)
-            self.emit(ShardBroken(shard, str(error)))
+            self._found_broken(shard.name, str(error))
             return False
         self.kept += 1
         self.whole.add(shard)
         self.emit(ShardKept(shard, len(sidecar.rows)))
         return True
+
+    def _found_broken(self, name: str, problem: str) -> None:
+        self.broken[name] = problem
+        if self.repair:
+            self.emit(ShardBroken(name, problem))
+
+    def _refuse_broken(self) -> None:
+        if self.broken and not self.repair:
+            raise BuildError(
+                f"{self.folder.path}: {len(self.broken):,} broken: "
+                f"{_some([f'{name}: {problem}' for name, problem in self.broken.items()], '; ')}; "
+                "--repair makes these again, and only these."
+            )
 
     def _write(self, tasks: Sequence[_Task]) -> None:
         if tasks:
@@ -199,7 +257,7 @@ class Run:
         The rejections of a shard whose rows are broken count on: what was a duplicate is one.
         """
         try:
-            sidecar = read_sidecar(self.folder, task.shard)
+            sidecar = own_sidecar(self.folder, task.shard, self.fingerprint)
         except BrokenShardError:
             return {}
         known: dict[int, Row | Rejection] = {}
@@ -214,7 +272,9 @@ class Run:
     def _known_refusals(self, task: _Task) -> list[Refusal]:
         """Gives the refusals of the rows that stay where duplicates go; spares come after them."""
         try:
-            sidecar = read_sidecar(self.folder, task.shard) if task.duplicates else None
+            sidecar = (
+                own_sidecar(self.folder, task.shard, self.fingerprint) if task.duplicates else None
+            )
         except BrokenShardError:
             return []
         return [r for r in sidecar.refused if r.seed not in task.duplicates] if sidecar else []
@@ -223,12 +283,19 @@ class Run:
         """Gives the sidecars one by one, since those of a million rows fill the memory."""
         for shard in shards:
             try:
-                sidecar = read_sidecar(self.folder, shard)
+                sidecar = own_sidecar(self.folder, shard, self.fingerprint)
             except BrokenShardError as error:
-                raise BuildError(f"{self.folder.sidecar(shard)}: {error}; build again.") from None
+                raise BuildError(
+                    f"{self.folder.sidecar(shard)}: {error}; --repair makes it again."
+                ) from None
             if sidecar is None:
                 raise BuildError(f"{self.folder.sidecar(shard)}: has gone; build again.")
             yield shard, sidecar
+
+
+def _some(names: Sequence[str], separator: str = ", ") -> str:
+    more = [f"and {len(names) - _SHOWN:,} more"] if len(names) > _SHOWN else []
+    return separator.join([*names[:_SHOWN], *more])
 
 
 def _peak_bytes(who: int) -> int:

@@ -92,8 +92,7 @@ def make_manifest(
         )
     return {
         "config": config.model_dump(mode="json"),
-        "fingerprint": build.digest,
-        "build": asdict(build),
+        **build.as_json(),
         "plan": asdict(counts),
         "rows": rows,
         "bytes": sum(split["bytes"] for split in splits.values()),

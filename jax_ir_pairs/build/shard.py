@@ -33,6 +33,9 @@ ZSTD_LEVEL = 12
 `benchmarks/files.py`, docs/hub.md."""
 
 
+_CHECKSUM = ',\n "checksum": "'
+"""What stands before the checksum of a sidecar, which covers all that comes before this."""
+
 Outcome = TypeVar("Outcome", Rejection, Refusal)
 
 
@@ -104,19 +107,24 @@ class Sidecar:
             del content["refused"]
         content |= {"num_rows": len(self.rows), "rejections": dict(sorted(self.rejections.items()))}
         lines = ",\n ".join(f'"{key}": {json.dumps(value)}' for key, value in content.items())
-        return f'{{\n {lines},\n "rows": [\n  {rows}\n ]\n}}\n'
+        text = f'{{\n {lines},\n "rows": [\n  {rows}\n ]'
+        return f'{text}{_CHECKSUM}{_sha256(text)}"\n}}\n'
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Gives the sidecar in `text`; raises [`BrokenShardError`][] where there is none."""
         try:
             content = json.loads(text)
+            body, mark, checksum = text.rpartition(_CHECKSUM)
+            # Versions of the project that did not tell themselves wrote no checksum.
+            if content["build"].get("project") and not (mark and checksum[:64] == _sha256(body)):
+                raise BrokenShardError("its sidecar does not have the checksum that it names")
             content["build"] = BuildFingerprint(**content["build"])
             content["rejected"] = tuple(Rejection(**item) for item in content["rejected"])
             content["rows"] = tuple(RowDigest(**item) for item in content["rows"])
             content["refused"] = tuple(Refusal(**item) for item in content.get("refused", ()))
             return cls(**{field.name: content[field.name] for field in fields(cls)})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise BrokenShardError("its sidecar cannot be read") from None
 
 
@@ -155,6 +163,8 @@ def write_shard(
                 digests.extend(map(_digest, group))
         size, checksum = temporary.stat().st_size, sha256_of(temporary)
         num_bytes = _uncompressed(pq.read_metadata(temporary))
+        # Else a build that is killed between the two files would leave what looks like damage.
+        folder.sidecar(shard).unlink(missing_ok=True)
     sidecar = Sidecar(
         build=build,
         split=shard.split,
@@ -219,7 +229,26 @@ def read_sidecar(folder: Folder, shard: Shard) -> Sidecar | None:
     path = folder.sidecar(shard)
     if not path.exists():
         return None
-    return Sidecar.from_json(path.read_bytes().decode(errors="replace"))
+    sidecar = Sidecar.from_json(path.read_bytes().decode(errors="replace"))
+    if (sidecar.split, sidecar.shard, sidecar.file) != (
+        shard.split,
+        shard.number,
+        folder.parquet(shard).name,
+    ):
+        raise BrokenShardError(f"its sidecar is that of {sidecar.file}")
+    return sidecar
+
+
+def own_sidecar(folder: Folder, shard: Shard, build: BuildFingerprint) -> Sidecar | None:
+    """Gives the sidecar of a shard, which has to be of this build; nothing where there is none.
+
+    **Raises:** [`BrokenShardError`][] where it cannot be read, or is of another build.
+    """
+    sidecar = read_sidecar(folder, shard)
+    if sidecar is not None and sidecar.build != build:
+        differences = ", ".join(build.differences(folder.sidecar(shard)))
+        raise BrokenShardError(f"its sidecar is of a build that differs in {differences}")
+    return sidecar
 
 
 def check_rows(folder: Folder, shard: Shard, sidecar: Sidecar) -> None:
@@ -244,6 +273,10 @@ def read_rows(folder: Folder, shard: Shard) -> list[Row]:
     with pq.ParquetFile(folder.parquet(shard)) as file:
         rows: list[Row] = file.read().to_pylist()
     return rows
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:

@@ -139,6 +139,9 @@ def build(
     force: Annotated[
         bool, typer.Option("--force", help="Delete another build of this config in DIR first.")
     ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make again what is broken there, and only that.")
+    ] = False,
 ) -> None:
     """Build a config into a folder that load_dataset reads and that can go to the Hub.
 
@@ -165,6 +168,7 @@ def build(
                 workers=number,
                 shards=wanted,
                 force=force,
+                repair=repair,
                 on_event=rejections.listening(progress),
             )
     except KeyboardInterrupt as interrupt:
@@ -180,6 +184,38 @@ def build(
         write_card(out)
     done = summary(report, progress.tally, loaded, out, number, rejections.lines())
     Console().print(done, soft_wrap=True)
+
+
+@app.command()
+def seal(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of a config that `build` made.")
+    ],
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, help="Processes that replace duplicates.")
+    ] = 1,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make again what is broken there, and only that.")
+    ] = False,
+) -> None:
+    """Seal a build whose shards were made with --shards, and write the card.
+
+    Fails where shards are missing, and names them. A sealed build stays as it is.
+    """
+    from jax_ir_pairs.build import Folder as BuildFolder
+    from jax_ir_pairs.build import all_shards, ordered_config
+    from jax_ir_pairs.build import seal as run_seal
+    from jax_ir_pairs.cli.progress import BuildProgress
+    from jax_ir_pairs.cli.summary import summary
+    from jax_ir_pairs.hub.card import write_card
+
+    config = ordered_config(BuildFolder(folder))
+    progress = BuildProgress(config, all_shards(config), Console(stderr=True))
+    with progress:
+        report = run_seal(folder, workers=workers, repair=repair, on_event=progress)
+    out = folder.resolve().parent
+    write_card(out)
+    Console().print(summary(report, progress.tally, config, out, workers), soft_wrap=True)
 
 
 app.command()(extract)

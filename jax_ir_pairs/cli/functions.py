@@ -10,7 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from jax_ir_pairs.build import Event, Folder, RowRejected, all_shards, read_sidecar
+from jax_ir_pairs.build import (
+    Event,
+    Folder,
+    Rejection,
+    RowRejected,
+    Shard,
+    all_shards,
+    read_sidecar,
+)
+from jax_ir_pairs.build.shard import BrokenShardError
 from jax_ir_pairs.config import Config, load_config
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.inspect.row_view import tree_text
@@ -87,8 +96,7 @@ class FunctionRejections:
         rejected = {
             rejection.seed: rejection.reason
             for shard in all_shards(self._config)
-            if (sidecar := read_sidecar(self._folder, shard)) is not None
-            for rejection in sidecar.rejected
+            for rejection in _rejected(self._folder, shard)
         }
         found = [
             ": ".join(filter(None, [_call(program_of(source, n)), reason, self._details.get(n)]))
@@ -98,6 +106,14 @@ class FunctionRejections:
         if errors and self._file is not None:
             found.append(f"{_command(self._file, program_of(source, errors[0]))} shows where")
         return found
+
+
+def _rejected(folder: Folder, shard: Shard) -> tuple[Rejection, ...]:
+    try:
+        sidecar = read_sidecar(folder, shard)
+    except BrokenShardError:  # which the build tells about
+        return ()
+    return sidecar.rejected if sidecar else ()
 
 
 def _command(file: Path, program: Program) -> str:

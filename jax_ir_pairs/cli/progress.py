@@ -132,7 +132,7 @@ class BuildProgress:
                 self._bar.update(self._task, completed=event.found, total=event.wanted)
                 return
             case ShardBroken():
-                self._say(f"{event.shard.name}: {event.problem}; it is built again.")
+                self._say(f"{event.name}: {event.problem}; it is made again.")
             case Sealing() if event.duplicates:
                 self._say(
                     f"{self._name}: sealing replaces {event.duplicates:,} rows of equal jaxprs."

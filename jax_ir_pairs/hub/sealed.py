@@ -152,7 +152,10 @@ def _sealed(out: Path, folder: Folder, manifest: Manifest) -> SealedBuild:
                 f"{path}: does not have the checksum that is in the manifest; build {config} again."
             )
         shards.append(content)
-    described = [*folder.path.glob("*.json"), *(out / "plots" / config).rglob("*")]
+    described = [
+        *(p for p in folder.path.glob("*.json") if p != folder.order),
+        *(out / "plots" / config).rglob("*"),
+    ]
     return SealedBuild(
         config=config,
         manifest=manifest,

@@ -24,7 +24,7 @@ from jax_ir_pairs.plan import Plan
 from jax_ir_pairs.verification import columns, provenance
 from jax_ir_pairs.verification.dataset import BuiltConfig, configs_in
 from jax_ir_pairs.verification.duplicates import Duplicates
-from jax_ir_pairs.verification.files import wrong_file
+from jax_ir_pairs.verification.files import wrong_file, wrong_sidecar
 from jax_ir_pairs.verification.findings import Finding, Report, shortened
 from jax_ir_pairs.verification.ids import wrong_id
 from jax_ir_pairs.verification.manifest import planned, wrong_fingerprint, wrong_list
@@ -110,6 +110,7 @@ class _Check:
         report.add(problems)
         for file in built.files():
             report.files += 1
+            report.add(filter(None, [wrong_sidecar(built, file)]))
             if problem := wrong_file(built, file):
                 report.add([problem])  # its bytes are not to be trusted, so nobody reads them
                 continue

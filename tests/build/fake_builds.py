@@ -8,6 +8,7 @@ from typing import Any
 from jax_ir_pairs.build import (
     BuildReport,
     build,
+    seal,
 )
 from jax_ir_pairs.synthesis.program import Program
 from tests.build.fakes import (
@@ -22,6 +23,11 @@ def fake_build(out: Path, process: FakeProcess | None = None, **options: Any) ->
     process = process or FakeProcess()
     config = options.pop("config", CONFIG)
     return build(config, out, open_process=lambda: process, **options)
+
+
+def fake_seal(folder: Path, process: FakeProcess | None = None, **options: Any) -> BuildReport:
+    process = process or FakeProcess()
+    return seal(folder, open_process=lambda: process, **options)
 
 
 def varied() -> FakeProcess:

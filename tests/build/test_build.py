@@ -40,11 +40,12 @@ def test_a_build_gives_the_rows_that_were_asked_for(tmp_path: Path) -> None:
         assert table.column_names == [column.name for column in COLUMNS]
 
 
-def test_a_sealed_folder_holds_shards_sidecars_and_the_manifest_only(tmp_path: Path) -> None:
+def test_a_sealed_folder_holds_what_the_build_wrote_and_nothing_else(tmp_path: Path) -> None:
     fake_build(tmp_path)
 
     names = [shard.name for shard in all_shards(CONFIG)]
     assert set(files_of(tmp_path)) == {
+        "tiny/build.json",
         "tiny/manifest.json",
         *(f"tiny/{name}.parquet" for name in names),
         *(f"tiny/shards/{name}.json" for name in names),
@@ -163,6 +164,7 @@ def test_the_manifest(tmp_path: Path) -> None:
         "jaxlib",
         "compiler_flags",
         "pyarrow",
+        "project",
     }
     train = manifest["splits"]["train"]
     assert (train["rows"], len(train["shards"])) == (60, 3)

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jax_ir_pairs.build import (
-    Event,
-    ShardBroken,
-)
 from jax_ir_pairs.errors import BuildError
-from tests.build.fake_builds import fake_build, varied
+from tests.build.fake_builds import fake_build
 from tests.build.fakes import (
     CONFIG,
     files_of,
@@ -51,37 +46,3 @@ def test_force_starts_anew_and_touches_no_file_of_others(tmp_path: Path) -> None
     assert (tmp_path / "tiny" / "notes.txt").read_text() == "mine"
     names = {path.name for path in (tmp_path / "tiny").glob("train-*.parquet")}
     assert names == {"train-00000-of-00002.parquet", "train-00001-of-00002.parquet"}
-
-
-def _truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def _flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("file", "damage", "problem"),
-    [
-        ("train-00001-of-00003.parquet", _truncate, "bytes instead of"),
-        ("train-00001-of-00003.parquet", _flip, "SHA-256"),
-        ("train-00001-of-00003.parquet", Path.unlink, "missing"),
-        ("shards/train-00001-of-00003.json", _truncate, "sidecar cannot be read"),
-    ],
-)
-def test_a_broken_shard_is_built_again(
-    tmp_path: Path, reference: dict[str, str], file: str, damage: Any, problem: str
-) -> None:
-    fake_build(tmp_path, varied())
-    damage(tmp_path / "tiny" / file)
-    events = list[Event]()
-    report = fake_build(tmp_path, varied(), on_event=events.append)
-
-    assert report.shards_kept == 4
-    assert list(report.shards_broken) == ["train-00001-of-00003"]
-    assert problem in report.shards_broken["train-00001-of-00003"]
-    assert sum(isinstance(event, ShardBroken) for event in events) == 1
-    assert files_of(tmp_path / "tiny") == reference

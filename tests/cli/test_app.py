@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,6 +133,24 @@ def test_a_build_is_resumed(tiny: Path) -> None:
     assert "0 built, 4 kept" in done.stdout
     other = run("build", tiny.parent / "tiny.yaml", "--out", tiny, "--seed", "1", code=1)
     assert "differs in config" in other.stderr
+
+
+def test_a_build_is_sealed_and_damage_needs_repair(tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny, tmp_path / "out")
+    folder = tmp_path / "out" / "tiny"
+    manifest = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").unlink()
+    (tmp_path / "out" / "README.md").unlink()
+    assert "The dataset card is" in run("seal", folder).stdout
+    assert (folder / "manifest.json").read_bytes() == manifest
+    assert (tmp_path / "out" / "README.md").read_bytes() == (tiny / "README.md").read_bytes()
+
+    (folder / "manifest.json").write_bytes(manifest[:100])
+    error = run("seal", folder, code=1).stderr
+    assert "manifest.json: cannot be read, or is of another build; --repair makes" in error
+    run("seal", folder, "--repair")
+    assert (folder / "manifest.json").read_bytes() == manifest
+    assert "no build has begun there" in run("seal", tmp_path, code=2).stderr
 
 
 def test_ctrl_c_ends_a_build_cleanly(tmp_path: Path) -> None:

@@ -73,9 +73,9 @@ def test_only_the_rows_of_the_shards_asked_for_are_wanted() -> None:
 
 
 def test_what_is_out_of_the_ordinary_is_said() -> None:
-    text = shown([ShardBroken(FIRST, "its [b] is gone"), Sealing(3), Sealing(0)], seconds=1)
+    text = shown([ShardBroken(FIRST.name, "its [b] is gone"), Sealing(3), Sealing(0)], seconds=1)
     assert text.splitlines() == [
-        "train-00000-of-00002: its [b] is gone; it is built again.",
+        "train-00000-of-00002: its [b] is gone; it is made again.",
         "hlo-100: sealing replaces 3 rows of equal jaxprs.",
     ]
 

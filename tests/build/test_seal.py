@@ -1,0 +1,55 @@
+"""`seal`: what finishes a folder whose shards others made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jax_ir_pairs.errors import BuildError, UsageError
+from tests.build.fake_builds import fake_build, fake_seal, varied
+from tests.build.fakes import files_of
+
+
+def test_missing_shards_are_named_with_the_command_that_makes_them(
+    tmp_path: Path, reference: dict[str, str]
+) -> None:
+    for shards in (range(1), range(3, 5), range(3, 5)):
+        fake_build(tmp_path, varied(), shards=shards)
+    with pytest.raises(
+        BuildError,
+        match=r"2 of 5 shards are missing \(train-00001-of-00003, train-00002-of-00003\); "
+        rf"`jax-ir-pairs build tiny --out {tmp_path} --shards 1:3`",
+    ):
+        fake_seal(tmp_path / "tiny", varied())
+    fake_build(tmp_path, varied(), shards=range(1, 3))
+    assert files_of(tmp_path / "tiny") == reference
+
+    (tmp_path / "tiny" / "manifest.json").unlink()
+    assert fake_seal(tmp_path / "tiny", varied(), workers=2).sealed
+    assert files_of(tmp_path / "tiny") == reference
+
+
+def test_sealing_again_changes_nothing(tmp_path: Path, reference: dict[str, str]) -> None:
+    fake_build(tmp_path, varied())
+    process = varied()
+    report = fake_seal(tmp_path / "tiny", process)
+    assert report.sealed
+    assert not process.extracted
+    assert files_of(tmp_path / "tiny") == reference
+
+
+def test_a_folder_where_no_build_began_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(UsageError, match="no build has begun there"):
+            fake_seal(folder)
+
+
+def test_a_url_is_refused_and_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for url in ("s3://bucket/out", "memory://out", "hf://datasets/a/b"):
+        with pytest.raises(UsageError, match="go to a folder of this machine"):
+            fake_build(Path(url))
+    assert not list(tmp_path.iterdir())
