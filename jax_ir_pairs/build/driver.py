@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from jax_ir_pairs.build.engines import local
+from jax_ir_pairs.build.engines import Engine, Process, local
 from jax_ir_pairs.build.events import BuildReport, Event
 from jax_ir_pairs.build.fingerprint import build_fingerprint
 from jax_ir_pairs.build.layout import Folder, Shard, all_shards
@@ -27,11 +27,12 @@ def build(
     config: Config,
     out: Path,
     *,
+    engine: Engine = local.run,
     workers: int = 1,
     shards: range | None = None,
     force: bool = False,
     on_event: Callable[[Event], object] = lambda _: None,
-    open_process: Callable[[], local.Process] | None = None,
+    open_process: Callable[[], Process] | None = None,
 ) -> BuildReport:
     """Builds `config` into the folder `out/NAME`, or goes on where an earlier build stopped.
 
@@ -51,6 +52,7 @@ def build(
         config=config,
         folder=folder,
         fingerprint=build_fingerprint(config),
+        engine=engine,
         workers=workers,
         emit=_one_at_a_time(on_event),
         open_process=open_process

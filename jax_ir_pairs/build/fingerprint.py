@@ -24,6 +24,7 @@ _CODE = (
     "build/shard.py",
     "build/run.py",
     "build/seal.py",
+    "build/task.py",
 )
 
 _VERSIONS = {"jax", "jaxlib", "pyarrow"}
