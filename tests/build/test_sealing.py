@@ -14,7 +14,7 @@ from jax_ir_pairs.build import (
     Folder,
     Sealing,
     all_shards,
-    run,
+    task,
 )
 from jax_ir_pairs.build.shard import write_shard
 from jax_ir_pairs.errors import BuildError
