@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from jax_ir_pairs.build.events import Event, RowDone, RowRejected, ShardDone
-from jax_ir_pairs.build.fingerprint import BuildFingerprint
+from jax_ir_pairs.build.fingerprint import BuildFingerprint, build_fingerprint
 from jax_ir_pairs.build.layout import Folder, Shard
 from jax_ir_pairs.build.records import Extractor, Refusal, Rejection, Row, shard_records
 from jax_ir_pairs.build.shard import BrokenShardError, read_rows, read_sidecar, write_shard
 from jax_ir_pairs.config import Config
+from jax_ir_pairs.errors import BuildError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,16 @@ class ShardTask:
 
 
 def make_shard(task: ShardTask, process: Extractor, emit: Callable[[Event], object]) -> None:
-    """Writes the files of the shard, and tells of each row."""
+    """Writes the files of the shard, and tells of each row.
+
+    **Raises:** [`BuildError`][] where this machine's code or versions are not the build's.
+    """
     config, shard = task.config, task.shard
+    if build_fingerprint(config) != task.fingerprint:
+        raise BuildError(
+            f"{shard.name}: {platform.node()} has another version of jax-ir-pairs, JAX or pyarrow "
+            "than the machine that started the build; install the same on all."
+        )
     known = _known(task)
     rejected: list[Rejection] = []
     refused = _known_refusals(task)
