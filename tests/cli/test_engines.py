@@ -15,7 +15,7 @@ def test_local_is_the_function_of_its_file() -> None:
 
 
 def test_an_address_needs_ray() -> None:
-    with pytest.raises(UsageError, match="--address .* needs --engine ray"):
+    with pytest.raises(UsageError, match=r"--address .* needs --engine ray"):
         asked_engine(EngineName.LOCAL, "10.0.0.1:6379")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
@@ -49,7 +50,7 @@ def run(
     """
     with _cluster(address, workers):
         opened = pickle.dumps(open_process)
-        remote = ray.remote(num_cpus=1, max_retries=_RETRIES)(_do)
+        remote: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(_do)
         pending: list[Any] = []
         waiting = iter(tasks)
         try:
@@ -121,7 +122,7 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
         ray.init(
             address=address or "local",
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             **({} if address else own),
         )
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -41,7 +41,7 @@ def cluster() -> Iterator[Any]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        node = {"num_cpus": 2, "object_store_memory": STORE}
+        node: dict[str, Any] = {"num_cpus": 2, "object_store_memory": STORE}
         nodes = Cluster(
             initialize_head=True,
             head_node_args={**node, "include_dashboard": False, "_system_config": HEALTH},
