@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from jax_ir_pairs.build.engines import local
+from jax_ir_pairs.build.engines import Engine, Process, local
 from jax_ir_pairs.build.events import BuildReport, Event
 from jax_ir_pairs.build.fingerprint import build_fingerprint
 from jax_ir_pairs.build.layout import Folder, Shard, all_shards
@@ -29,12 +29,13 @@ def build(
     config: Config,
     out: Path,
     *,
+    engine: Engine = local.run,
     workers: int = 1,
     shards: range | None = None,
     force: bool = False,
     repair: bool = False,
     on_event: Callable[[Event], object] = lambda _: None,
-    open_process: Callable[[], local.Process] | None = None,
+    open_process: Callable[[], Process] | None = None,
 ) -> BuildReport:
     """Builds `config` into the folder `out/NAME`, or goes on where an earlier build stopped.
 
@@ -51,7 +52,7 @@ def build(
     wanted = _selected(config, workers, shards, force)
     require_installed(config.targets)
     folder = Folder(_local(out) / config.name)
-    run = _run(config, folder, workers, repair, on_event, open_process)
+    run = _run(config, folder, engine, workers, repair, on_event, open_process)
     started = time.monotonic()
     try:
         _refuse_detours(folder)
@@ -80,7 +81,7 @@ def seal(
     workers: int = 1,
     repair: bool = False,
     on_event: Callable[[Event], object] = lambda _: None,
-    open_process: Callable[[], local.Process] | None = None,
+    open_process: Callable[[], Process] | None = None,
 ) -> BuildReport:
     """Seals the build in the folder `path` of one config, whose shards are all there.
 
@@ -93,7 +94,7 @@ def seal(
     folder = Folder(_local(path))
     config = ordered_config(folder)
     require_installed(config.targets)
-    run = _run(config, folder, workers, repair, on_event, open_process)
+    run = _run(config, folder, local.run, workers, repair, on_event, open_process)
     started = time.monotonic()
     try:
         with folder_lock(folder.path, shared=False):
@@ -127,15 +128,17 @@ def ordered_config(folder: Folder) -> Config:
 def _run(
     config: Config,
     folder: Folder,
+    engine: Engine,
     workers: int,
     repair: bool,
     on_event: Callable[[Event], object],
-    open_process: Callable[[], local.Process] | None,
+    open_process: Callable[[], Process] | None,
 ) -> Run:
     return Run(
         config=config,
         folder=folder,
         fingerprint=build_fingerprint(config),
+        engine=engine,
         workers=workers,
         emit=_one_at_a_time(on_event),
         open_process=open_process

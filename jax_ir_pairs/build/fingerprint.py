@@ -26,6 +26,7 @@ _CODE = (
     "build/shard.py",
     "build/run.py",
     "build/seal.py",
+    "build/task.py",
 )
 
 _VERSIONS = {"jax": "jax", "jaxlib": "jaxlib", "pyarrow": "pyarrow", "project": "jax-ir-pairs"}

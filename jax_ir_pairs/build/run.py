@@ -7,18 +7,16 @@ import json
 import resource
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jax_ir_pairs.atomic import replace_text
-from jax_ir_pairs.build.engines import local
+from jax_ir_pairs.build.engines import Engine, Process
 from jax_ir_pairs.build.events import (
     BuildReport,
     Event,
     PlanProgress,
-    RowDone,
-    RowRejected,
     Sealing,
     ShardBroken,
     ShardDone,
@@ -26,30 +24,21 @@ from jax_ir_pairs.build.events import (
 )
 from jax_ir_pairs.build.fingerprint import BuildFingerprint
 from jax_ir_pairs.build.layout import Folder, Shard, all_shards
-from jax_ir_pairs.build.records import Extractor, Refusal, Rejection, Row, shard_records
+from jax_ir_pairs.build.records import Rejection
 from jax_ir_pairs.build.seal import find_duplicates, make_manifest
 from jax_ir_pairs.build.shard import (
     BrokenShardError,
     Sidecar,
     check_rows,
     own_sidecar,
-    read_rows,
-    write_shard,
 )
+from jax_ir_pairs.build.task import ShardTask, make_shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.plan import make_plan
 
 _SHOWN = 5
 """Broken or missing files that an error names."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A shard to write; its `duplicates` are rows it has and another shard had first."""
-
-    shard: Shard
-    duplicates: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -59,9 +48,10 @@ class Run:
     config: Config
     folder: Folder
     fingerprint: BuildFingerprint
+    engine: Engine
     workers: int
     emit: Callable[[Event], None]
-    open_process: Callable[[], local.Process]
+    open_process: Callable[[], Process]
     repair: bool = False
     whole: set[Shard] = field(default_factory=set)
     kept: int = 0
@@ -127,10 +117,10 @@ class Run:
 
     def make(self, shards: Sequence[Shard]) -> None:
         """Writes those of `shards` that are not whole."""
-        tasks = [_Task(shard) for shard in shards if not self._keep(shard)]
+        missing = [shard for shard in shards if not self._keep(shard)]
         self._refuse_broken()
-        self._write(tasks)
-        self.built += len(tasks)
+        self._write(dict.fromkeys(missing, frozenset()))
+        self.built += len(missing)
 
     def seal(self) -> None:
         """Replaces rows that two shards share until there are none, and writes the manifest.
@@ -143,7 +133,7 @@ class Run:
             number = sum(map(len, duplicates.values()))
             self.emit(Sealing(number))
             self.replaced += number
-            self._write([_Task(shard, frozenset(seeds)) for shard, seeds in duplicates.items()])
+            self._write({shard: frozenset(seeds) for shard, seeds in duplicates.items()})
         self.emit(Sealing(0))
         counts = make_plan(self.config).counts
         content = make_manifest(self.config, self.fingerprint, counts, self._sidecars(every))
@@ -206,78 +196,26 @@ class Run:
                 "--repair makes these again, and only these."
             )
 
-    def _write(self, tasks: Sequence[_Task]) -> None:
-        if tasks:
+    def _write(self, duplicates: Mapping[Shard, frozenset[int]]) -> None:
+        """Writes these shards, each without the duplicates in it."""
+        if duplicates:
             self.folder.manifest.unlink(missing_ok=True)
-            local.run(
-                tasks, self._write_shard, workers=self.workers, open_process=self.open_process
+            self.engine(
+                (self._task(shard, seeds) for shard, seeds in duplicates.items()),
+                make_shard,
+                workers=self.workers,
+                open_process=self.open_process,
+                emit=self._hear,
             )
 
-    def _write_shard(self, task: _Task, process: Extractor) -> None:
-        shard = task.shard
-        known = self._known(task)
-        rejected: list[Rejection] = []
-        refused = self._known_refusals(task)
+    def _task(self, shard: Shard, duplicates: frozenset[int]) -> ShardTask:
+        candidates = make_plan(self.config).candidates(shard.split, shard.number)
+        return ShardTask(self.config, self.folder, self.fingerprint, shard, candidates, duplicates)
 
-        def reject(rejection: Rejection) -> None:
-            rejected.append(rejection)
-            if rejection.seed not in known:
-                self.emit(RowRejected(shard, rejection))
-
-        def rows() -> Iterator[Row]:
-            for row in shard_records(
-                self.config,
-                shard.split,
-                shard.number,
-                process=process,
-                known=known,
-                on_rejection=reject,
-                on_refusal=refused.append,
-            ):
-                yield row
-                if not task.duplicates:
-                    self.emit(RowDone(shard))
-
-        write_shard(
-            self.folder,
-            shard,
-            self.fingerprint,
-            rows(),
-            rejected,
-            targets=self.config.targets,
-            passes=self.config.passes,
-            refused=refused,
-        )
-        self.whole.add(shard)
-        self.emit(ShardDone(shard))
-
-    def _known(self, task: _Task) -> dict[int, Row | Rejection]:
-        """Gives what the files of a shard tell about its candidates.
-
-        The rejections of a shard whose rows are broken count on: what was a duplicate is one.
-        """
-        try:
-            sidecar = own_sidecar(self.folder, task.shard, self.fingerprint)
-        except BrokenShardError:
-            return {}
-        known: dict[int, Row | Rejection] = {}
-        if sidecar is not None:
-            known |= {rejection.seed: rejection for rejection in sidecar.rejected}
-        if task.duplicates:
-            known |= {row["seed"]: row for row in read_rows(self.folder, task.shard)}
-        for seed in task.duplicates:
-            known[seed] = Rejection(seed, "duplicate", "another shard has the same jaxpr")
-        return known
-
-    def _known_refusals(self, task: _Task) -> list[Refusal]:
-        """Gives the refusals of the rows that stay where duplicates go; spares come after them."""
-        try:
-            sidecar = (
-                own_sidecar(self.folder, task.shard, self.fingerprint) if task.duplicates else None
-            )
-        except BrokenShardError:
-            return []
-        return [r for r in sidecar.refused if r.seed not in task.duplicates] if sidecar else []
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, ShardDone):
+            self.whole.add(event.shard)
+        self.emit(event)
 
     def _sidecars(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Sidecar]]:
         """Gives the sidecars one by one, since those of a million rows fill the memory."""

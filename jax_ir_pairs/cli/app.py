@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jax_ir_pairs.cli.browse import browse
+from jax_ir_pairs.cli.engines import EngineName, asked_engine
 from jax_ir_pairs.cli.errors import Commands, fail_interrupted
 from jax_ir_pairs.cli.extract import extract
 from jax_ir_pairs.cli.inspection import Folder, coverage, near_duplicates, show, stats
@@ -136,6 +137,13 @@ def build(
         str | None, typer.Option(metavar="A:B", help="Build only these shards.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed instead of the config's.")] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="Where shards are made; ray needs the extra of that name.")
+    ] = EngineName.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(help="With --engine ray: the cluster's. [$RAY_ADDRESS, or one of its own]"),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Delete another build of this config in DIR first.")
     ] = False,
@@ -165,6 +173,7 @@ def build(
             report = run_build(
                 loaded,
                 out,
+                engine=asked_engine(engine, address),
                 workers=number,
                 shards=wanted,
                 force=force,

@@ -14,7 +14,7 @@ from jax_ir_pairs.build import (
     Folder,
     Sealing,
     all_shards,
-    run,
+    task,
 )
 from jax_ir_pairs.build.shard import write_shard
 from jax_ir_pairs.errors import BuildError
@@ -111,6 +111,6 @@ def test_structures_in_two_splits_are_a_fault(
         same = ({**row, "structure_hash": "0" * 16} for row in rows)
         write_shard(folder, shard, build, same, rejected, **targets)
 
-    monkeypatch.setattr(run, "write_shard", confused)
+    monkeypatch.setattr(task, "write_shard", confused)
     with pytest.raises(BuildError, match="structures are in more than one split"):
         fake_build(tmp_path)

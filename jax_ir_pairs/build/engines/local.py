@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Protocol, TypeVar
 
+from jax_ir_pairs.build.engines import Emit, Process, Task
 from jax_ir_pairs.build.records import Extractor
 from jax_ir_pairs.extraction import Extraction
 from jax_ir_pairs.synthesis.program import Program
-
-Task = TypeVar("Task")
-
-
-class Process(Extractor, Protocol):
-    """An extractor that has to be closed, and that another thread can interrupt."""
-
-    def close(self) -> None:
-        """Ends the process, in the thread that extracts."""
-
-    def kill(self) -> None:
-        """Makes an extraction under way fail at once, from any thread."""
 
 
 class StoppedError(Exception):
@@ -32,31 +19,31 @@ class StoppedError(Exception):
 
 def run(
     tasks: Iterable[Task],
-    work: Callable[[Task, Extractor], None],
+    work: Callable[[Task, Extractor, Emit], None],
     *,
     workers: int,
     open_process: Callable[[], Process],
+    emit: Emit,
 ) -> None:
-    """Calls `work(task, process)` for each task, in order, in `workers` threads.
+    """Does each task in one of `workers` threads; an [`Engine`][].
 
     An error in a thread, or Ctrl-C in this one, kills all processes, waits for the threads to
     unwind, and is raised.
     """
-    pending: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    for task in tasks:
-        pending.put(task)
+    pending = iter(tasks)
+    one_by_one = threading.Lock()
     stop = threading.Event()
-    processes = [open_process() for _ in range(min(workers, pending.qsize()))]
+    processes = [open_process() for _ in range(workers)]
 
     def drain(process: Process) -> None:
         extractor = _Stoppable(process, stop)
         with contextlib.closing(process):
             while not stop.is_set():
-                try:
-                    task = pending.get_nowait()
-                except queue.Empty:
+                with one_by_one:
+                    task = next(pending, None)
+                if task is None:
                     return
-                work(task, extractor)
+                work(task, extractor, emit)
 
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="shard") as pool:
         try:

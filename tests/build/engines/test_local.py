@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jax_ir_pairs.build.engines import local
+from jax_ir_pairs.build.engines import Emit, local
 from jax_ir_pairs.build.records import Extractor
 from jax_ir_pairs.config import Limits
 from jax_ir_pairs.errors import Rejected
@@ -44,14 +44,14 @@ def test_each_task_is_done_once(workers: int) -> None:
         processes.append(FakeProcess())
         return processes[-1]
 
-    def work(task: int, process: Extractor) -> None:
+    def work(task: int, process: Extractor, emit: Emit) -> None:
         process.extract(PROGRAM)
         done.append(task)
 
-    local.run(range(5), work, workers=workers, open_process=open_process)
+    local.run(range(5), work, workers=workers, open_process=open_process, emit=print)
 
     assert sorted(done) == list(range(5))
-    assert len(processes) == min(workers, 5)
+    assert len(processes) == workers
     assert all(process.closed for process in processes)
 
 
@@ -60,7 +60,7 @@ def run_two(first: Callable[[], None]) -> tuple[Hanging, list[str]]:
     process = Hanging()
     outcomes: list[str] = []
 
-    def work(task: str, extractor: Extractor) -> None:
+    def work(task: str, extractor: Extractor, emit: Emit) -> None:
         if task == "first":
             assert process.busy.wait(20)
             first()
@@ -72,7 +72,9 @@ def run_two(first: Callable[[], None]) -> tuple[Hanging, list[str]]:
             raise
 
     with pytest.raises((ZeroDivisionError, KeyboardInterrupt)):
-        local.run(["hang", "first", "never"], work, workers=2, open_process=lambda: process)
+        local.run(
+            ["hang", "first", "never"], work, workers=2, open_process=lambda: process, emit=print
+        )
     return process, outcomes
 
 
@@ -98,11 +100,11 @@ def test_rejections_pass_through() -> None:
     def check(program: Program) -> None:
         raise Rejected("timeout", "20 s")
 
-    def work(task: int, process: Extractor) -> None:
+    def work(task: int, process: Extractor, emit: Emit) -> None:
         with pytest.raises(Rejected, match="timeout: 20 s"):
             process.extract(PROGRAM)
 
-    local.run([1], work, workers=1, open_process=lambda: FakeProcess(check=check))
+    local.run([1], work, workers=1, open_process=lambda: FakeProcess(check=check), emit=print)
 
 
 def test_a_stop_kills_a_real_extraction() -> None:
@@ -111,7 +113,7 @@ def test_a_stop_kills_a_real_extraction() -> None:
     )
     started = time.monotonic()
 
-    def work(task: str, process: Extractor) -> None:
+    def work(task: str, process: Extractor, emit: Emit) -> None:
         if task == "fail":
             time.sleep(1)
             raise ZeroDivisionError
@@ -123,5 +125,6 @@ def test_a_stop_kills_a_real_extraction() -> None:
             work,
             workers=2,
             open_process=lambda: ExtractionProcess(Limits(seconds=100.0)),
+            emit=print,
         )
     assert time.monotonic() - started < 30
