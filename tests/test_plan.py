@@ -245,7 +245,7 @@ def test_progress_is_told() -> None:
 def test_a_plan_is_read_from_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(CONFIG)
     (path,) = cache.iterdir()
-    assert path.name == f"plan-tiny-{plan_fingerprint(CONFIG)}.parquet"
+    assert path.name == f"plan-tiny-{plan_fingerprint(CONFIG)}-00000.parquet"
 
     monkeypatch.delattr(plan_module, "enumerate_plan")
     plan_module._remembered.cache_clear()

@@ -65,7 +65,7 @@ def build(
             run.refuse_foreign()
             if shards is None:
                 _delete(folder.leftovers())
-            run.plan()
+            run.plan(wanted)
             run.make(wanted)
             if shards is None:
                 run.seal()

@@ -16,6 +16,7 @@ _CODE = (
     "config.py",
     "schema.py",
     "targets.py",
+    "blocks.py",
     "plan.py",
     "synthesis",
     "extraction",
@@ -23,6 +24,7 @@ _CODE = (
     "build/records.py",
     "build/shard.py",
     "build/run.py",
+    "build/hashes.py",
     "build/seal.py",
 )
 

@@ -18,7 +18,7 @@ from jax_ir_pairs.extraction import (
     compiler_flags,
     versions,
 )
-from jax_ir_pairs.plan import make_plan
+from jax_ir_pairs.plan import plan_of
 from jax_ir_pairs.quality import CheckingProcess, is_checked
 from jax_ir_pairs.schema import LEVELS, columns
 from jax_ir_pairs.synthesis import draw
@@ -77,7 +77,7 @@ def shard_records(
     programs are the functions of a module.
     """
     wanted = config.shard_rows(split, shard)
-    candidates = make_plan(config).candidates(split, shard)
+    candidates = plan_of(config, split, shard).candidates(split, shard)
     jaxprs: set[str] = set()
     reasons: Counter[str] = Counter()
     with ExitStack() as stack:

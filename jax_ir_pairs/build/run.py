@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jax_ir_pairs.atomic import replace_text
+from jax_ir_pairs.blocks import block_of, num_blocks
 from jax_ir_pairs.build.engines import local
 from jax_ir_pairs.build.events import (
     BuildReport,
@@ -37,7 +38,7 @@ from jax_ir_pairs.build.shard import (
 )
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
-from jax_ir_pairs.plan import make_plan
+from jax_ir_pairs.plan import check_recipe, make_plan, plan_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,16 @@ class Run:
     replaced: int = 0
     manifest: Path | None = None
 
-    def plan(self) -> None:
-        """Makes the plan, or has it read, before any thread asks for it."""
-        make_plan(self.config, lambda found, wanted: self.emit(PlanProgress(found, wanted)))
+    def plan(self, shards: Sequence[Shard]) -> None:
+        """Makes the plan of the first shard, or has it read, and tells how far it is.
+
+        A large config has more blocks, which are planned when it is their turn; whether its recipe
+        has programs for all of them is looked at before a build of the whole.
+        """
+        if num_blocks(self.config) > 1 and len(shards) == len(all_shards(self.config)):
+            check_recipe(self.config)
+        number = block_of(self.config, shards[0].split, shards[0].number)
+        make_plan(self.config, number, lambda n, of: self.emit(PlanProgress(n, of)))
 
     def refuse_foreign(self) -> None:
         """Raises [`BuildError`][] where the folder holds what is not of this build."""
@@ -103,8 +111,7 @@ class Run:
             self.replaced += number
             self._write([_Task(shard, frozenset(seeds)) for shard, seeds in duplicates.items()])
         self.emit(Sealing(0))
-        counts = make_plan(self.config).counts
-        content = make_manifest(self.config, self.fingerprint, counts, self._sidecars(every))
+        content = make_manifest(self.config, self.fingerprint, self._sidecars(every))
         replace_text(self.folder.manifest, json.dumps(content, indent=1) + "\n")
         self.manifest = self.folder.manifest
 
@@ -186,6 +193,7 @@ class Run:
             self.fingerprint,
             rows(),
             rejected,
+            plan=plan_of(self.config, shard.split, shard.number).counts,
             targets=self.config.targets,
             passes=self.config.passes,
             refused=refused,

@@ -174,7 +174,10 @@ class Scope:
         """Applies an op that types itself and gives its results; raises `IllTyped`."""
         op = self.ops[name]
         assert op.infer is not None, name
-        typed = op.infer(operands, params)
+        try:
+            typed = op.infer(operands, params)
+        except OverflowError:
+            raise IllTyped(f"{name} may leave the range of every dtype") from None
         several = isinstance(typed, list)
         made = []
         for place, (aval, bounds) in enumerate(typed if isinstance(typed, list) else [typed]):
