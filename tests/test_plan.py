@@ -233,7 +233,7 @@ def test_a_recipe_that_has_run_dry_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
     config = CONFIG.model_copy(update={"splits": Splits(train=3000, validation=10, test=10)})
-    enumerate_plan(config, lambda found, wanted: told.append((found, wanted)))
+    enumerate_plan(config, 0, lambda found, wanted: told.append((found, wanted)))
 
     wanted = sum(planned_seeds(config, split) for split in CONFIG.splits.names)
     assert {total for _, total in told} == {wanted}
