@@ -3,8 +3,8 @@
     python benchmarks/plan.py 10000 1000000 100000000 --json plan.json
 
 A size is rows of train, with a fiftieth of it in each other split, as the hlo-* configs have;
-shards of 100 rows up to 10,000, of 1,000 above. Each is planned by a process of its own, and without a
-cache: the first block, and the first with a shard of every split. The time of all blocks is
+shards of 100 rows up to 10,000, of 1,000 above. Each is planned by a process of its own, without
+a cache: the first block, and the first with a shard of every split. The time of all blocks is
 extrapolated from these two, and said to be.
 """
 
