@@ -208,7 +208,9 @@ def _writing(config: Config, out: Path) -> Iterator[float]:
     for shard in all_shards(config):
         rows = read_rows(there, shard)
         started = time.perf_counter()
-        write_shard(again, shard, build_fingerprint(config), rows, [])
+        write_shard(
+            again, shard, build_fingerprint(config), rows, [], plan=make_plan(config).counts
+        )
         yield (time.perf_counter() - started) / len(rows)
 
 

@@ -1,8 +1,8 @@
 """The plan: which candidate seeds a config uses, deduplicated, split and dealt to shards.
 
-Candidates are enumerated and only drafted, which costs a fraction of a millisecond each; nothing
-is traced. The plan is the same on every machine, so shards need no communication, and a plan made
-once is kept in a cache folder, since a million rows take minutes.
+Candidates are enumerated and only drafted, which costs about a millisecond each; nothing is
+traced. The plan of a block is the same on every machine and knows of no other block, so shards
+need no communication. One that several shards share is kept in a cache folder.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import contextlib
 import functools
 import hashlib
 import json
-import math
 import os
+import threading
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,6 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jax_ir_pairs.atomic import replacing
+from jax_ir_pairs.blocks import (
+    EXPECTED_OF_1000,
+    SHARE_OF_1000,
+    Block,
+    block,
+    block_of,
+    planned_in,
+    planned_seeds,
+)
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.fingerprint import code_digest
@@ -32,10 +41,6 @@ from jax_ir_pairs.synthesis.held_out import kind_of
 Progress = Callable[[int, int], None]
 """Called now and then with the seeds found so far and the seeds wanted."""
 
-_SHARE_OF_1000 = {"train": 950, "validation": 25, "test": 25}
-"""Structures of each split, of those in which nothing is held out. The same for all configs, so
-that a structure in the test split of one config is in the train split of none."""
-
 _SPLIT_OF_KIND = {
     "ops": "test_ops",
     "compositions": "test_compositions",
@@ -43,13 +48,14 @@ _SPLIT_OF_KIND = {
     "both": None,
 }
 
-_LEAST_SPARES = 4
 _WINDOW = 10_000
 """Candidates after which the yield is looked at."""
 _LEAST_YIELD = 1 / 50
 """Of the seeds that a window gives to a split where nothing is a duplicate."""
-_EXPECTED_OF_1000 = {"test_ops": 25, "test_compositions": 25} | _SHARE_OF_1000
-"""Candidates of each split, nearly: what is held out has no fixed share, as recipes differ."""
+_PROBE = 2_000
+"""Candidates that are looked at before a large config is built."""
+_REMEMBERED = 64
+"""Plans in memory: threads that build shards of different blocks take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +71,16 @@ class PlanCounts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The seeds of each split in order, and how many shards they are dealt to."""
+    """The seeds of a block by split, in order, and the shards that they are dealt to."""
 
     seeds: Mapping[str, array[int]]
-    num_shards: Mapping[str, int]
+    shards: Mapping[str, range]
     counts: PlanCounts
 
     def candidates(self, split: str, shard: int) -> tuple[int, ...]:
         """Gives the seeds of one shard in order: first those of its rows, then spares."""
-        return tuple(self.seeds[split][shard :: self.num_shards[split]])
+        shards = self.shards[split]
+        return tuple(self.seeds[split][shards.index(shard) :: len(shards)])
 
 
 def split_of(draft: Draft) -> str | None:
@@ -89,36 +96,47 @@ def split_of(draft: Draft) -> str | None:
 
 def _split_of_structure(structure_hash: str) -> str:
     place = int(structure_hash, 16) % 1000
-    for split, share in _SHARE_OF_1000.items():
+    for split, share in SHARE_OF_1000.items():
         if place < share:
             return split
         place -= share
     raise AssertionError("shares add up to 1000")
 
 
-def planned_seeds(config: Config, split: str) -> int:
-    """Gives the length of a split's plan: rows and spares.
-
-    The spares of a shard are the expected rejections and four standard deviations, so that one
-    shard with bad luck does not fail a build.
-    """
-    expected = config.shard_rows(split, 0) * config.spare_share
-    spares = math.ceil(expected + 4 * math.sqrt(expected)) + _LEAST_SPARES
-    return config.splits.rows(split) + config.num_shards(split) * spares
-
-
-def make_plan(config: Config, on_progress: Progress | None = None) -> Plan:
-    """Gives the plan of `config`, from memory or the cache folder where it is there.
+def make_plan(config: Config, number: int = 0, on_progress: Progress | None = None) -> Plan:
+    """Gives the plan of a block of `config`, from memory or the cache folder where it is there.
 
     The cache folder is `$JAX_IR_PAIRS_CACHE`, or else `jax-ir-pairs` in `$XDG_CACHE_HOME` or
     `~/.cache`; one that cannot be read or written costs time and is no error. A module of functions
-    is planned at once: its examples in order, all `train`, without spares.
+    is planned at once: its examples in order, all `train`, without spares. Of threads that want the
+    same plan one makes it.
 
     **Raises:** [`BuildError`][] where the recipe has too few different programs.
     """
     if config.recipe.functions is not None:
         return _plan_of_functions(config, num_programs(config.recipe.functions))
-    return _remembered(_Order(plan_fingerprint(config), config, on_progress))
+    order = _Order(plan_fingerprint(config), number, config, on_progress)
+    with _lock_of(order):
+        return _remembered(order)
+
+
+def plan_of(config: Config, split: str, shard: int) -> Plan:
+    """Gives the plan of the block that a shard is in; see [`make_plan`][]."""
+    return make_plan(config, block_of(config, split, shard))
+
+
+def check_recipe(config: Config) -> None:
+    """Raises [`BuildError`][] where the recipe has no program for a split, as far as a look tells.
+
+    A block of a large config may have shards of one split only, so that the fault of another one
+    would show after days.
+    """
+    drafts = (draw(config.recipe, seed) for seed in block(config, 0).seeds[:_PROBE])
+    found = {split_of(draft) for draft in drafts}
+    for split in config.splits.names:
+        if split not in found:
+            counts = PlanCounts(_PROBE, 0, _PROBE)
+            raise _too_few(config, split, 0, planned_seeds(config, split), counts)
 
 
 def plan_fingerprint(config: Config) -> str:
@@ -127,7 +145,7 @@ def plan_fingerprint(config: Config) -> str:
         "config": config.model_dump(
             mode="json", include={"seed", "splits", "rows_per_shard", "recipe", "spare_share"}
         ),
-        "code": code_digest("synthesis", "plan.py"),
+        "code": code_digest("synthesis", "blocks.py", "plan.py"),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -138,40 +156,54 @@ def _plan_of_functions(config: Config, number: int) -> Plan:
             f"{config.name}: its functions have {number} examples, so its splits must be "
             f"train: {number}, validation: 0, test: 0."
         )
-    shards = {"train": config.num_shards("train")}
+    shards = block(config, 0).shards
     return Plan({"train": array("Q", range(number))}, shards, PlanCounts(number, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """A plan to be had; only the fingerprint tells two orders apart."""
+    """A plan to be had; the fingerprint and the block tell two orders apart."""
 
     fingerprint: str
+    number: int
     config: Config = field(compare=False)
     on_progress: Progress | None = field(compare=False)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _lock_of(order: _Order) -> threading.Lock:
+    return threading.Lock()
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def _remembered(order: _Order) -> Plan:
-    path = _cache_folder() / f"plan-{order.config.name}-{order.fingerprint}.parquet"
-    plan = _read(path, order.config)
+    config, wanted = order.config, block(order.config, order.number)
+    if sum(map(len, wanted.shards.values())) == 1:  # nobody else would read it
+        return enumerate_plan(config, order.number, order.on_progress)
+    name = f"plan-{config.name}-{order.fingerprint}-{order.number:05d}.parquet"
+    path = _cache_folder() / name
+    plan = _read(path, config, wanted)
     if plan is None:
-        plan = enumerate_plan(order.config, order.on_progress)
+        plan = enumerate_plan(config, order.number, order.on_progress)
         with contextlib.suppress(OSError):
             _write(path, plan)
     return plan
 
 
-def enumerate_plan(config: Config, on_progress: Progress | None = None) -> Plan:
-    """Makes the plan of `config` without any cache; see [`make_plan`][]."""
+def enumerate_plan(config: Config, number: int = 0, on_progress: Progress | None = None) -> Plan:
+    """Makes the plan of a block of `config` without any cache; see [`make_plan`][]."""
+    of_block = block(config, number)
     splits = config.splits.names
-    wanted = {split: planned_seeds(config, split) for split in splits}
+    wanted = {split: planned_in(config, split, of_block.shards[split]) for split in splits}
     seeds = {split: array("Q") for split in splits}
     found = dict.fromkeys(splits, 0)
     seen: set[int] = set()
     candidates = duplicates = surplus = 0
-    while any(len(seeds[split]) < wanted[split] for split in splits):
-        seed = config.seed << 40 | candidates
+    while lacking := [split for split in splits if len(seeds[split]) < wanted[split]]:
+        if candidates == len(of_block.seeds):
+            counts = PlanCounts(candidates, duplicates, surplus)
+            raise _too_few(config, lacking[0], len(seeds[lacking[0]]), wanted[lacking[0]], counts)
+        seed = of_block.seeds[candidates]
         candidates += 1
         draft = draw(config.recipe, seed)
         canonical = int(draft.canonical_hash, 16)
@@ -191,27 +223,27 @@ def enumerate_plan(config: Config, on_progress: Progress | None = None) -> Plan:
             for s in splits:
                 if _is_poor(s, before[s], found[s], wanted[s]):
                     counts = PlanCounts(candidates, duplicates, surplus)
-                    raise BuildError(f"{config.name}: {_explain(s, found[s], wanted[s], counts)}")
-    num_shards = {split: config.num_shards(split) for split in splits}
-    return Plan(seeds, num_shards, PlanCounts(candidates, duplicates, surplus))
+                    raise _too_few(config, s, found[s], wanted[s], counts)
+    return Plan(seeds, of_block.shards, PlanCounts(candidates, duplicates, surplus))
 
 
 def _is_poor(split: str, before: int, found: int, wanted: int) -> bool:
     """Says whether a split got next to nothing out of a window, and still lacks seeds."""
-    expected = _WINDOW * _EXPECTED_OF_1000[split] / 1000
+    expected = _WINDOW * EXPECTED_OF_1000[split] / 1000
     return found < wanted and found - before < expected * _LEAST_YIELD
 
 
-def _explain(split: str, found: int, wanted: int, counts: PlanCounts) -> str:
+def _too_few(config: Config, split: str, found: int, wanted: int, counts: PlanCounts) -> BuildError:
     if not found and split in _SPLIT_OF_KIND.values():
-        return (
-            f"the recipe has no program for {split}: none of {counts.candidates:,} candidates is "
-            f"one; set {split} to 0 in splits, or add families."
+        return BuildError(
+            f"{config.name}: the recipe has no program for {split}: none of "
+            f"{counts.candidates:,} candidates is one; set {split} to 0 in splits, or add families."
         )
-    return (
-        f"the recipe has too few different programs: after {counts.candidates:,} candidates, "
-        f"{counts.duplicates:,} of them duplicates, there are {found:,} of {wanted:,} seeds for "
-        f"{split}; ask for fewer rows, larger programs or more families."
+    return BuildError(
+        f"{config.name}: the recipe has too few different programs: after "
+        f"{counts.candidates:,} candidates, {counts.duplicates:,} of them duplicates, there are "
+        f"{found:,} of {wanted:,} seeds for {split}; ask for fewer rows, larger programs or more "
+        "families."
     )
 
 
@@ -241,7 +273,7 @@ def _write(path: Path, plan: Plan) -> None:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
-def _read(path: Path, config: Config) -> Plan | None:
+def _read(path: Path, config: Config, wanted: Block) -> Plan | None:
     """Gives the plan in the file, or nothing where there is none that is whole."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -252,6 +284,6 @@ def _read(path: Path, config: Config) -> Plan | None:
             seeds[split].append(seed)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
-    if any(len(seeds[split]) != planned_seeds(config, split) for split in seeds):
+    if any(len(seeds[s]) != planned_in(config, s, wanted.shards[s]) for s in seeds):
         return None
-    return Plan(seeds, {split: config.num_shards(split) for split in seeds}, counts)
+    return Plan(seeds, wanted.shards, counts)

@@ -24,6 +24,7 @@ FLOORS = {
     "extraction": 5,
     "plan": 5,
     "synthesis": 4,
+    "blocks": 3,
     "config": 2,
     "schema": 2,
     "targets": 1,

@@ -233,7 +233,7 @@ def test_a_recipe_that_has_run_dry_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
     config = CONFIG.model_copy(update={"splits": Splits(train=3000, validation=10, test=10)})
-    enumerate_plan(config, lambda found, wanted: told.append((found, wanted)))
+    enumerate_plan(config, 0, lambda found, wanted: told.append((found, wanted)))
 
     wanted = sum(planned_seeds(config, split) for split in CONFIG.splits.names)
     assert {total for _, total in told} == {wanted}
@@ -245,7 +245,7 @@ def test_progress_is_told() -> None:
 def test_a_plan_is_read_from_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(CONFIG)
     (path,) = cache.iterdir()
-    assert path.name == f"plan-tiny-{plan_fingerprint(CONFIG)}.parquet"
+    assert path.name == f"plan-tiny-{plan_fingerprint(CONFIG)}-00000.parquet"
 
     monkeypatch.delattr(plan_module, "enumerate_plan")
     plan_module._remembered.cache_clear()

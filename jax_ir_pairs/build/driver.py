@@ -64,7 +64,7 @@ def build(
             if shards is None:
                 _delete(folder.leftovers())
             run.begin()
-            run.plan()
+            run.plan(wanted)
             run.make(wanted)
             if shards is None:
                 run.seal()
@@ -102,7 +102,7 @@ def seal(
             run.refuse_missing(folder.path.parent)
             _delete(folder.leftovers())
             run.begin()
-            run.plan()
+            run.plan(all_shards(config))
             run.seal()
         return run.report(all_shards(config), time.monotonic() - started)
     except OSError as error:

@@ -18,6 +18,7 @@ _CODE = (
     "config.py",
     "schema.py",
     "targets.py",
+    "blocks.py",
     "plan.py",
     "synthesis",
     "extraction",
@@ -25,6 +26,7 @@ _CODE = (
     "build/records.py",
     "build/shard.py",
     "build/run.py",
+    "build/hashes.py",
     "build/seal.py",
     "build/task.py",
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from jax_ir_pairs.atomic import TEMPORARY
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.schema import SPLITS
 
-_ROWS = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.parquet")
+_ROWS = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5,}})-of-(\d{{5,}})\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Shard:
     @property
     def name(self) -> str:
         """Stem of the shard's files, `train-00003-of-00100`."""
-        return f"{self.split}-{self.number:05d}-of-{self.of:05d}"
+        of = f"{self.of:05d}"  # both of one length, so that names sort as numbers do
+        return f"{self.split}-{self.number:0{len(of)}d}-of-{of}"
 
     @classmethod
     def of_file(cls, name: str) -> Shard | None:
@@ -33,13 +36,36 @@ class Shard:
         return cls(match[1], int(match[2]), int(match[3])) if match else None
 
 
-def all_shards(config: Config) -> tuple[Shard, ...]:
+class Shards(Sequence[Shard]):
+    """The shards of all splits of a config in the order of their global numbers.
+
+    They are made as they are asked for: there may be a million.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._of = {split: config.num_shards(split) for split in config.splits.names}
+
+    def __len__(self) -> int:
+        return sum(self._of.values())
+
+    @overload
+    def __getitem__(self, index: int) -> Shard: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Shard, ...]: ...
+    def __getitem__(self, index: int | slice) -> Shard | tuple[Shard, ...]:
+        if isinstance(index, slice):
+            return tuple(self[number] for number in range(len(self))[index])
+        number = range(len(self))[index]
+        for split, of in self._of.items():
+            if number < of:
+                return Shard(split, number, of)
+            number -= of
+        raise AssertionError("a number below the sum is below one of the parts")
+
+
+def all_shards(config: Config) -> Shards:
     """Gives the shards of all splits in the order of their global numbers."""
-    return tuple(
-        Shard(split, number, config.num_shards(split))
-        for split in config.splits.names
-        for number in range(config.num_shards(split))
-    )
+    return Shards(config)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from jax_ir_pairs.extraction import (
     compiler_flags,
     versions,
 )
-from jax_ir_pairs.plan import make_plan
+from jax_ir_pairs.plan import plan_of
 from jax_ir_pairs.quality import CheckingProcess, is_checked
 from jax_ir_pairs.schema import LEVELS, columns
 from jax_ir_pairs.synthesis import draw
@@ -62,7 +62,6 @@ def shard_records(
     shard: int,
     *,
     process: Extractor | None = None,
-    candidates: Sequence[int] | None = None,
     known: Mapping[int, Row | Rejection] = MappingProxyType({}),
     on_rejection: Callable[[Rejection], object] = lambda _: None,
     on_refusal: Callable[[Refusal], object] = lambda _: None,
@@ -71,16 +70,14 @@ def shard_records(
 
     Candidates are taken in the plan's order until the shard has its rows. A row whose jaxpr an
     earlier row of this shard has is rejected as a duplicate. Without a `process`, one is started
-    and ended here; without `candidates`, they are the plan's. What is `known` of a seed, its row or
-    its rejection, is not found out again. The refusals of a row that was not known are told before
-    it.
+    and ended here. What is `known` of a seed, its row or its rejection, is not found out again.
+    The refusals of a row that was not known are told before it.
 
     **Raises:** [`BuildError`][] where the spares run out before the shard has its rows, unless its
     programs are the functions of a module.
     """
     wanted = config.shard_rows(split, shard)
-    if candidates is None:
-        candidates = make_plan(config).candidates(split, shard)
+    candidates = plan_of(config, split, shard).candidates(split, shard)
     jaxprs: set[str] = set()
     reasons: Counter[str] = Counter()
     with ExitStack() as stack:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jax_ir_pairs.atomic import replace_text
+from jax_ir_pairs.blocks import block_of, num_blocks
 from jax_ir_pairs.build.engines import Engine, Process
 from jax_ir_pairs.build.events import (
     BuildReport,
@@ -35,7 +36,7 @@ from jax_ir_pairs.build.shard import (
 from jax_ir_pairs.build.task import ShardTask, make_shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
-from jax_ir_pairs.plan import make_plan
+from jax_ir_pairs.plan import check_recipe, make_plan
 
 _SHOWN = 5
 """Broken or missing files that an error names."""
@@ -60,9 +61,16 @@ class Run:
     replaced: int = 0
     manifest: Path | None = None
 
-    def plan(self) -> None:
-        """Makes the plan, or has it read, before any thread asks for it."""
-        make_plan(self.config, lambda found, wanted: self.emit(PlanProgress(found, wanted)))
+    def plan(self, shards: Sequence[Shard]) -> None:
+        """Makes the plan of the first shard, or has it read, and tells how far it is.
+
+        A large config has more blocks, which are planned when it is their turn; whether its recipe
+        has programs for all of them is looked at before a build of the whole.
+        """
+        if num_blocks(self.config) > 1 and len(shards) == len(all_shards(self.config)):
+            check_recipe(self.config)
+        number = block_of(self.config, shards[0].split, shards[0].number)
+        make_plan(self.config, number, lambda n, of: self.emit(PlanProgress(n, of)))
 
     def refuse_foreign(self) -> None:
         """Raises [`BuildError`][] where the folder is another build's, or has files of one.
@@ -135,8 +143,7 @@ class Run:
             self.replaced += number
             self._write({shard: frozenset(seeds) for shard, seeds in duplicates.items()})
         self.emit(Sealing(0))
-        counts = make_plan(self.config).counts
-        content = make_manifest(self.config, self.fingerprint, counts, self._sidecars(every))
+        content = make_manifest(self.config, self.fingerprint, self._sidecars(every))
         text = json.dumps(content, indent=1) + "\n"
         if self.folder.manifest.exists() and self.folder.manifest.read_bytes() != text.encode():
             self._found_broken(self.folder.manifest.name, "is not what its shards make it")
@@ -209,8 +216,7 @@ class Run:
             )
 
     def _task(self, shard: Shard, duplicates: frozenset[int]) -> ShardTask:
-        candidates = make_plan(self.config).candidates(shard.split, shard.number)
-        return ShardTask(self.config, self.folder, self.fingerprint, shard, candidates, duplicates)
+        return ShardTask(self.config, self.folder, self.fingerprint, shard, duplicates)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, ShardDone):

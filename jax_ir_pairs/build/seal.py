@@ -10,11 +10,16 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, fields
 from typing import Any
 
+import numpy as np
+
+from jax_ir_pairs.blocks import block_of
 from jax_ir_pairs.build.fingerprint import BuildFingerprint
+from jax_ir_pairs.build.hashes import Hashes, num_distinct, repeated
 from jax_ir_pairs.build.layout import Shard
 from jax_ir_pairs.build.shard import Sidecar
 from jax_ir_pairs.config import Config
@@ -27,25 +32,40 @@ Sidecars = Iterable[tuple[Shard, Sidecar]]
 
 def find_duplicates(sidecars: Sidecars) -> dict[Shard, set[int]]:
     """Gives the seeds whose rows have the jaxpr of a row before them, by shard."""
-    seen: set[int] = set()
+    shards, ends = [], array("q")
+    with Hashes() as jaxprs, Hashes() as seeds:
+        for shard, sidecar in sidecars:
+            jaxprs.extend(int(row.text_hashes["jaxpr"], 16) for row in sidecar.rows)
+            seeds.extend(row.seed for row in sidecar.rows)
+            shards.append(shard)
+            ends.append(len(seeds))
+        places = repeated(jaxprs)
+        later = seeds.take(places)
     duplicates: dict[Shard, set[int]] = {}
-    for shard, sidecar in sidecars:
-        for row in sidecar.rows:
-            jaxpr = int(row.text_hashes["jaxpr"], 16)
-            if jaxpr in seen:
-                duplicates.setdefault(shard, set()).add(row.seed)
-            seen.add(jaxpr)
+    for number, seed in zip(np.searchsorted(ends, places, side="right"), later, strict=True):
+        duplicates.setdefault(shards[number], set()).add(seed)
     return duplicates
 
 
-def make_manifest(
-    config: Config, build: BuildFingerprint, counts: PlanCounts, sidecars: Sidecars
-) -> dict[str, Any]:
+def make_manifest(config: Config, build: BuildFingerprint, sidecars: Sidecars) -> dict[str, Any]:
     """Gives the content of the manifest: what was asked for, what made it, and what came of it.
 
     **Raises:** [`BuildError`][] where too many candidates were rejected, or where a structure is in
     two splits.
     """
+    with ExitStack() as stack:
+        hashes = {level: stack.enter_context(Hashes()) for level in LEVELS}
+        structures = {split: stack.enter_context(Hashes()) for split in config.splits.names}
+        return _manifest(config, build, sidecars, hashes, structures)
+
+
+def _manifest(
+    config: Config,
+    build: BuildFingerprint,
+    sidecars: Sidecars,
+    hashes: Mapping[str, Hashes],
+    structures: Mapping[str, Hashes],
+) -> dict[str, Any]:
     splits: dict[str, dict[str, Any]] = {
         split: {"rows": 0, "bytes": 0, "num_bytes": 0, "shards": []}
         for split in config.splits.names
@@ -53,8 +73,7 @@ def make_manifest(
     rejections: Counter[str] = Counter()
     incidents, failed_checks = [], []
     refusals: dict[str, Counter[str]] = {}
-    hashes = {level: array("Q") for level in LEVELS}
-    structures: dict[str, set[int]] = {split: set() for split in splits}
+    plan: dict[int, PlanCounts] = {}
     for shard, sidecar in sidecars:
         split = splits[shard.split]
         split["rows"] += len(sidecar.rows)
@@ -78,13 +97,14 @@ def make_manifest(
             {"split": shard.split, "shard": shard.number, **asdict(r)}
             for r in sidecar.failed_checks
         ]
-        for row in sidecar.rows:
-            structures[shard.split].add(int(row.structure_hash, 16))
-            for level in LEVELS:
-                hashes[level].append(int(row.text_hashes[level], 16))
+        plan[block_of(config, shard.split, shard.number)] = sidecar.plan
+        structures[shard.split].extend(int(row.structure_hash, 16) for row in sidecar.rows)
+        for level in LEVELS:
+            hashes[level].extend(int(row.text_hashes[level], 16) for row in sidecar.rows)
     rows = sum(split["rows"] for split in splits.values())
     check_rejections(config, rows, rejections)
-    in_two_splits = sum(map(len, structures.values())) - len(set().union(*structures.values()))
+    in_splits, in_all = num_distinct(list(structures.values()))
+    in_two_splits = sum(in_splits) - in_all
     if in_two_splits:
         raise BuildError(
             f"{config.name}: {in_two_splits} structures are in more than one split; this is a "
@@ -93,7 +113,10 @@ def make_manifest(
     return {
         "config": config.model_dump(mode="json"),
         **build.as_json(),
-        "plan": asdict(counts),
+        "plan": {
+            counted.name: sum(getattr(counts, counted.name) for counts in plan.values())
+            for counted in fields(PlanCounts)
+        },
         "rows": rows,
         "bytes": sum(split["bytes"] for split in splits.values()),
         "splits": splits,
@@ -101,9 +124,11 @@ def make_manifest(
         "incidents": incidents,
         "failed_checks": failed_checks,
         **_target_refusals(config, refusals),
-        "levels": {level: {"unique": len(set(hashes[level])), "total": rows} for level in LEVELS},
+        "levels": {
+            level: {"unique": num_distinct([hashes[level]])[1], "total": rows} for level in LEVELS
+        },
         "structures": {
-            **{split: len(structures[split]) for split in splits},
+            **dict(zip(splits, in_splits, strict=True)),
             "in_more_than_one_split": in_two_splits,
         },
     }

@@ -23,6 +23,7 @@ from jax_ir_pairs.build.fingerprint import BuildFingerprint
 from jax_ir_pairs.build.layout import Folder, Shard
 from jax_ir_pairs.build.records import Refusal, Rejection, Row, text_hash
 from jax_ir_pairs.errors import CHECK_REASONS, INCIDENT_REASONS
+from jax_ir_pairs.plan import PlanCounts
 from jax_ir_pairs.schema import LEVELS, arrow_schema
 
 ROWS_PER_GROUP = 100
@@ -68,6 +69,8 @@ class Sidecar:
     rejected: tuple[Rejection, ...]
     """In the plan's order; the detail is kept for incidents and failed checks only."""
     rows: tuple[RowDigest, ...]
+    plan: PlanCounts
+    """Of the block that the shard is in, as every other shard of it has them."""
     refused: tuple[Refusal, ...] = ()
     """Of the rows, in the plan's order; the detail is kept for what depends on the machine."""
 
@@ -121,6 +124,7 @@ class Sidecar:
                 raise BrokenShardError("its sidecar does not have the checksum that it names")
             content["build"] = BuildFingerprint(**content["build"])
             content["rejected"] = tuple(Rejection(**item) for item in content["rejected"])
+            content["plan"] = PlanCounts(**content["plan"])
             content["rows"] = tuple(RowDigest(**item) for item in content["rows"])
             content["refused"] = tuple(Refusal(**item) for item in content.get("refused", ()))
             return cls(**{field.name: content[field.name] for field in fields(cls)})
@@ -135,6 +139,7 @@ def write_shard(
     rows: Iterable[Row],
     rejected: list[Rejection],
     *,
+    plan: PlanCounts,
     targets: Sequence[str] = ("cpu",),
     passes: bool = False,
     refused: Sequence[Refusal] = (),
@@ -176,6 +181,7 @@ def write_shard(
         rejected=tuple(map(_without_chatter, rejected)),
         refused=tuple(map(_without_chatter, refused)),
         rows=tuple(digests),
+        plan=plan,
     )
     replace_text(folder.sidecar(shard), sidecar.to_json())
 

@@ -13,6 +13,7 @@ from jax_ir_pairs.build.records import Extractor, Refusal, Rejection, Row, shard
 from jax_ir_pairs.build.shard import BrokenShardError, own_sidecar, read_rows, write_shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
+from jax_ir_pairs.plan import plan_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,6 @@ class ShardTask:
     folder: Folder
     fingerprint: BuildFingerprint
     shard: Shard
-    candidates: tuple[int, ...]
-    """The plan's seeds for it, in order, so that who makes it needs no plan."""
     duplicates: frozenset[int] = frozenset()
     """Seeds of rows that it has and another shard had first."""
 
@@ -55,7 +54,6 @@ def make_shard(task: ShardTask, process: Extractor, emit: Callable[[Event], obje
             shard.split,
             shard.number,
             process=process,
-            candidates=task.candidates,
             known=known,
             on_rejection=reject,
             on_refusal=refused.append,
@@ -70,6 +68,7 @@ def make_shard(task: ShardTask, process: Extractor, emit: Callable[[Event], obje
         task.fingerprint,
         rows(),
         rejected,
+        plan=plan_of(config, shard.split, shard.number).counts,
         targets=config.targets,
         passes=config.passes,
         refused=refused,

@@ -26,7 +26,7 @@ CARD = "README.md"
 OTHER_FILES = "other files"
 
 _OF_NO_DATASET = re.compile(r"\.git\w+|readme\.md|license(\.\w+)?", re.IGNORECASE)
-_SHARD = re.compile(r"\w+-\d{5}-of-\d{5}\.parquet")
+_SHARD = re.compile(r"\w+-\d{5,}-of-\d{5,}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.extraction import versions
 from jax_ir_pairs.inspect.parquet_files import open_shard
-from jax_ir_pairs.plan import Plan
+from jax_ir_pairs.plan import plan_of
 from jax_ir_pairs.verification import columns, provenance
 from jax_ir_pairs.verification.dataset import BuiltConfig, configs_in
 from jax_ir_pairs.verification.duplicates import Duplicates
@@ -94,7 +94,8 @@ class _Check:
     num_rows: int = 0
     not_remade: str = ""
     """Why its rows cannot be made again here, or nothing."""
-    plan: Plan | None = None
+    is_planned: bool = False
+    """Whether the plan that the rows are of is made here."""
     jaxlib: str = field(default_factory=lambda: versions()[1])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -106,7 +107,7 @@ class _Check:
         report.add(wrong_fingerprint(built))
         report.add(wrong_list(built))
         self.not_remade = why_not_remade(built)
-        self.plan, problems = planned(built)
+        self.is_planned, problems = planned(built)
         report.add(problems)
         for file in built.files():
             report.files += 1
@@ -167,9 +168,12 @@ class _Check:
                 yield batch
 
     def _candidates(self, split: str, shard: int) -> Sequence[int] | None:
-        if self.plan is None or split not in self.plan.seeds:
+        config = self.built.config
+        if config is None or not self.is_planned or split not in config.splits.names:
             return None
-        return self.plan.candidates(split, shard)
+        if shard not in range(config.num_shards(split)):
+            return ()
+        return plan_of(config, split, shard).candidates(split, shard)
 
     def _groups(self, file: str) -> Iterator[list[Row]]:
         try:
