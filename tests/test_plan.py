@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jax_ir_pairs import plan as plan_module
+from jax_ir_pairs.blocks import planned_seeds
 from jax_ir_pairs.config import Config, Recipe, Splits, load_config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.plan import (
@@ -16,7 +17,6 @@ from jax_ir_pairs.plan import (
     enumerate_plan,
     make_plan,
     plan_fingerprint,
-    planned_seeds,
     split_of,
 )
 from jax_ir_pairs.schema import SPLITS

@@ -9,7 +9,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -157,7 +157,7 @@ def _local(path: Path | str) -> Path:
     return Path(path)
 
 
-def _selected(config: Config, workers: int, shards: range | None, force: bool) -> tuple[Shard, ...]:
+def _selected(config: Config, workers: int, shards: range | None, force: bool) -> Sequence[Shard]:
     every = all_shards(config)
     if workers < 1:
         raise UsageError(f"There must be at least 1 worker, not {workers}.")

@@ -109,5 +109,5 @@ def test_a_console_that_is_gone_ends_nothing(terminal: bool) -> None:
     progress = BuildProgress(CONFIG, SHARDS, console)
     for _ in range(30):
         progress(RowDone(FIRST))
-    progress(ShardBroken(SECOND, "its Parquet file is missing"))
+    progress(ShardBroken(SECOND.name, "its Parquet file is missing"))
     assert progress.tally.made == 30
