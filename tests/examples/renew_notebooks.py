@@ -1,4 +1,4 @@
-"""Runs the notebooks on the rows of `JAX_IR_PAIRS_DATA`, and keeps what they show: `make notebooks`."""
+"""Runs the notebooks on the rows of `JAX_IR_PAIRS_DATA`, and keeps what they show."""
 
 from __future__ import annotations
 
