@@ -21,12 +21,8 @@ def executed(path: Path, folder: Path, variables: Mapping[str, str]) -> Any:
     """Gives the notebook with its outputs, run in `folder`; raises what a cell raises."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=3600, record_timing=False, kernel_name="python3")
-    environment = {n: value for n, value in os.environ.items() if n not in _OF_THE_TESTS}
-    with client.setup_kernel(cwd=str(folder), env=environment | dict(variables)):
-        number = 0
-        for place, cell in enumerate(notebook.cells):
-            number += cell.cell_type == "code"
-            client.execute_cell(cell, place, execution_count=number)
+    environment = {name: os.environ[name] for name in os.environ if name not in _OF_THE_TESTS}
+    client.execute(cwd=str(folder), env=environment | dict(variables))
     return notebook
 
 
