@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,9 @@ def outputs(notebook: Any) -> Iterator[Any]:
 
 
 def text(notebook: Any) -> str:
-    """Gives what the cells print and show, as plain text."""
+    """Gives what the cells print and show, as plain text without colors."""
     shown = (
         output.get("text", "") or output.get("data", {}).get("text/plain", "")
         for output in outputs(notebook)
     )
-    return "\n".join(shown)
+    return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(shown))

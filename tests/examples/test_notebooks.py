@@ -18,7 +18,8 @@ def check_clean(notebook: Any) -> None:
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     for output in outputs(notebook):
         assert output.output_type != "error", output
-        assert output.get("name") != "stderr", output.text
+        if output.get("name") == "stderr":  # matplotlib says so once on each machine
+            assert output.text.startswith("Matplotlib is building the font cache"), output.text
 
 
 def losses(shown: str) -> list[tuple[float, float]]:
