@@ -4,11 +4,12 @@ VENV ?= .venv
 OUT ?= out
 CONSTRAINTS ?= constraints.txt
 WORKERS ?=
+NOTEBOOK_DATA ?= $(OUT)/hlo-10k
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format sample soak kills bench mutants clean
+.PHONY: help install demo test lint format sample soak kills bench mutants notebooks clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +65,9 @@ bench: $(INSTALLED)  ## Run the benchmarks
 
 mutants: $(INSTALLED)  ## Prove the verifier by 2,000 mutants and 1,000 true rows at each level (hours)
 	@$(BIN)/python benchmarks/mutants.py --rows 1000 --of 250 --mutants 2000
+
+notebooks: $(INSTALLED)  ## Run the notebooks again on NOTEBOOK_DATA (a build of hlo-10k), and keep what they show
+	@JAX_IR_PAIRS_DATA=$(abspath $(NOTEBOOK_DATA)) $(BIN)/python -m tests.examples.renew_notebooks
 
 clean:  ## Remove what make made
 	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis
