@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jax_ir_pairs.build import Folder, Shard
 from jax_ir_pairs.build.shard import sha256_of
 from jax_ir_pairs.schema import arrow_schema
 from jax_ir_pairs.verification import Finding, Report, verify
@@ -73,8 +74,15 @@ def change_row(folder: Path, file: str, number: int, **values: Any) -> Row:
     return before[0]
 
 
+def of_file(file: str) -> Shard:
+    shard = Shard.of_file(file)
+    assert shard is not None
+    return shard
+
+
 def fit_manifest(folder: Path, file: str, **values: Any) -> None:
-    """Makes the manifest list a file as it is."""
+    """Makes the manifest list a file as it is, and drops its sidecar, as downloads do."""
+    Folder(folder).sidecar(of_file(file)).unlink(missing_ok=True)
 
     def change(manifest: dict[str, Any]) -> None:
         for split in manifest["splits"].values():

@@ -26,7 +26,7 @@ DIALECTS = frozenset({"builtin", "chlo", "func", "mhlo", "sdy", "stablehlo"})
 """Those of what JAX lowers to, and of what jaxlib makes of HLO."""
 
 _SYNTAX = re.compile(
-    r"error: (?:\"[^\"]*\":\d+:\d+: )?(?:expected|unexpected|use of undeclared|redefinition"
+    r"error: (?:\"[^\"]*\":\d+:\d+: )?(?:(?:@ identifier )?expected|unexpected|use of undeclared|redefinition"
     r"|custom op|operation being parsed|source must|unknown|failed to|invalid|dialect|unregistered"
     r"|empty)"
 )

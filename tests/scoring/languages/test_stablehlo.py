@@ -38,6 +38,7 @@ def test_shapes_that_follow_from_those_of_the_inputs_are_static() -> None:
     [
         ("", "has no operation"),
         ("\0", "has no operation"),
+        ("module @ @ {}", "identifier expected"),
         ("module {", "expected operation name"),
         (of_main("return %b : tensor<2xf32>"), "undeclared SSA value"),
         (of_main("%0 = stablehlo.foo %a return %0 : tensor<2xf32>"), "custom op"),
