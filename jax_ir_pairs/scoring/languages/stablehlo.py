@@ -26,9 +26,9 @@ DIALECTS = frozenset({"builtin", "chlo", "func", "mhlo", "sdy", "stablehlo"})
 """Those of what JAX lowers to, and of what jaxlib makes of HLO."""
 
 _SYNTAX = re.compile(
-    r"error: (?:\"[^\"]*\":\d+:\d+: )?(?:(?:@ identifier )?expected|unexpected|use of undeclared|redefinition"
-    r"|custom op|operation being parsed|source must|unknown|failed to|invalid|dialect|unregistered"
-    r"|empty)"
+    r"error: (?:\"[^\"]*\":\d+:\d+: )?(?:(?:@ identifier )?expected|unexpected|use of undeclared"
+    r"|redefinition|custom op|operation being parsed|source must|unknown|failed to|invalid|dialect"
+    r"|unregistered|empty)"
 )
 """How the complaints of MLIR's parser begin, which also runs the verifier."""
 
