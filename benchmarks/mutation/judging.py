@@ -10,7 +10,7 @@ from jax_ir_pairs.extraction.line_process import ChildDiedError
 from mutation.judge import Verdict
 
 _SECONDS = 8.0
-"""Of one text; the slowest that ends takes a third of it on an idle core."""
+"""Of one text: what a changed bound of a loop made endless takes all of it."""
 _MEMORY_BYTES = 6 << 30
 
 
