@@ -100,7 +100,6 @@ def seal(
         with folder_lock(folder.path, shared=False):
             run.refuse_foreign()
             run.refuse_missing(folder.path.parent)
-            _delete(folder.leftovers())
             run.begin()
             run.plan(all_shards(config))
             run.seal()
@@ -190,7 +189,6 @@ def _seal_if_last(run: Run) -> None:
     if not all(run.folder.sidecar(shard).exists() for shard in all_shards(run.config)):
         return
     with contextlib.suppress(FolderBusyError), folder_lock(run.folder.path, shared=False):
-        _delete(run.folder.leftovers())
         run.seal()
 
 

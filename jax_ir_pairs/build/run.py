@@ -148,6 +148,8 @@ class Run:
         if self.folder.manifest.exists() and self.folder.manifest.read_bytes() != text.encode():
             self._found_broken(self.folder.manifest.name, "is not what its shards make it")
             self._refuse_broken()
+        for path in self.folder.leftovers():  # of workers that were killed
+            path.unlink(missing_ok=True)
         replace_text(self.folder.manifest, text)
         self.manifest = self.folder.manifest
 

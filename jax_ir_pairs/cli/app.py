@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -108,12 +107,6 @@ def _parse_shards(text: str) -> range:
     return range(int(first), int(end))
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @app.command()
 def build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Dataset folder to build in.")],
@@ -131,7 +124,8 @@ def build(
         list[str] | None, typer.Option(help="With --functions: compile for this one too.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", help="Processes that compile. [all cores]")
+        int | None,
+        typer.Option("--workers", "-w", help="Processes that compile. [all cores]"),
     ] = None,
     shards: Annotated[
         str | None, typer.Option(metavar="A:B", help="Build only these shards.")
@@ -164,16 +158,15 @@ def build(
     loaded = asked_config(config, functions, target or (), seed)
     wanted = None if shards is None else _parse_shards(shards)
     every = all_shards(loaded)
-    number = _cores() if workers is None else workers
     selected = every if wanted is None else every[wanted.start : wanted.stop]
     progress = BuildProgress(loaded, selected, Console(stderr=True))
     rejections = FunctionRejections(loaded, functions, out)
     try:
-        with progress, rejections:
+        with progress, rejections, asked_engine(engine, address, workers) as (placing, number):
             report = run_build(
                 loaded,
                 out,
-                engine=asked_engine(engine, address),
+                engine=placing,
                 workers=number,
                 shards=wanted,
                 force=force,

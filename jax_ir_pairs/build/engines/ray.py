@@ -6,6 +6,8 @@ import functools
 import logging
 import os
 import pickle
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,7 +28,6 @@ _RETRIES = 10
 _TASKS_PER_CPU = 2
 """Tasks handed to Ray at a time: more would hold the seeds of a large plan in memory."""
 _OBJECT_STORE_BYTES = 80 << 20  # the least that Ray takes; only events travel
-_SECONDS_TO_STOP = 20.0
 
 
 def run(
@@ -36,26 +37,25 @@ def run(
     workers: int,
     open_process: Callable[[], Process],
     emit: Emit,
-    address: str | None = None,
 ) -> None:
     """Does each task on one CPU of a cluster; an [`Engine`][], whose events come task by task.
 
-    The cluster is the one at `address`, or at `$RAY_ADDRESS`, which places as many tasks as it has
-    CPUs, or else one that is started here with `workers` CPUs and ended. Each worker process of Ray
-    keeps one extraction process. All arguments but `emit` have to be picklable, and what `work`
-    reads and writes has to be in reach of all nodes.
+    The cluster is the one of [`cluster`][], which places as many tasks as it has CPUs, or else one
+    of `workers` CPUs for this call. Each worker process of Ray keeps one extraction process. All
+    arguments but `emit` have to be picklable, and what `work` reads and writes has to be in reach
+    of all nodes. An error or Ctrl-C kills the workers, which leave temporary files behind.
 
     **Raises:** what `work` raises, and [`BuildError`][] where Ray cannot be reached or a task's
     workers are lost again and again.
     """
-    with _cluster(address, workers):
+    with cluster(None, workers):
         opened = pickle.dumps(open_process)
         remote: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(_do)
         pending: list[Any] = []
         waiting = iter(tasks)
         try:
             while True:
-                at_once = _TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
+                at_once = _TASKS_PER_CPU * max(1, _cpus())
                 while len(pending) < at_once and (task := next(waiting, None)) is not None:
                     pending.append(remote.remote(task, work, opened))
                 if not pending:
@@ -64,18 +64,16 @@ def run(
                 for event in ray.get(done):
                     emit(event)
         except RayTaskError as error:
-            _cancel(pending)
             raise error.cause from error
         except RayError as error:
-            _cancel(pending)
             first = str(error).strip().splitlines()[0]
             raise BuildError(
                 f"Ray lost a shard: {first}; run the same command again: the shards that are "
                 "whole are kept."
             ) from error
-        except BaseException:
-            _cancel(pending)
-            raise
+        finally:
+            for task in pending:
+                ray.cancel(task, force=True)
 
 
 def _do(
@@ -96,21 +94,17 @@ def _process(open_process: bytes) -> Process:
     return opened
 
 
-def _cancel(pending: list[Any]) -> None:
-    """Interrupts tasks, so that they delete their temporary files, and kills what stays."""
-    for task in pending:
-        ray.cancel(task)
-    if pending:
-        _, stuck = ray.wait(pending, num_returns=len(pending), timeout=_SECONDS_TO_STOP)
-        for task in stuck:
-            ray.cancel(task, force=True)
-
-
 @contextmanager
-def _cluster(address: str | None, workers: int) -> Iterator[None]:
-    """Connects with a cluster, unless the caller has, and leaves it at the end."""
+def cluster(address: str | None, workers: int) -> Iterator[int]:
+    """Connects with a cluster, unless the caller has, and leaves it at the end.
+
+    It is the one at `address`, or at `$RAY_ADDRESS`, or else one of `workers` CPUs, which is
+    started here and ended. Gives its number of CPUs.
+
+    **Raises:** [`BuildError`][] where Ray cannot be reached.
+    """
     if ray.is_initialized():
-        yield
+        yield _cpus()
         return
     address = address or os.environ.get("RAY_ADDRESS")
     own: dict[str, Any] = {
@@ -119,17 +113,31 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
         "include_dashboard": False,
     }
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **({} if address else own),
-        )
+        with _same_sigterm():
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **({} if address else own),
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BuildError(
             f"Ray at {address or 'this machine'}: {error}; see whether this works: ray status"
         ) from error
     try:
-        yield
+        yield _cpus()
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _same_sigterm() -> Iterator[None]:
+    """Keeps what SIGTERM does, which Ray would make a plain exit."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
+
+
+def _cpus() -> int:
+    return int(ray.cluster_resources().get("CPU", 0))

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jax_ir_pairs.build import Event, RowDone, ShardDone, build
+from jax_ir_pairs.build.engines import Process
 from jax_ir_pairs.errors import BuildError
 from tests.build.engines import ray_tasks
 from tests.build.fakes import CONFIG, FakeProcess, files_of
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'jax-ir-pairs[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'jax-ir-pairs[ray]'")
+from jax_ir_pairs.build.engines import ray as engine
+
 # Ray leaves its log files and sockets to the garbage collector.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -26,7 +29,7 @@ pytestmark = [
     pytest.mark.xdist_group("ray"),
 ]
 
-STORE = 80 << 20
+NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20}
 HEALTH = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,
@@ -35,103 +38,81 @@ HEALTH = {
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two nodes of two CPUs; what is lost on one is known within seconds."""
+def nodes() -> Iterator[Any]:
+    """Two nodes of a CPU; what is lost on one is known within seconds."""
     from ray.cluster_utils import Cluster
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        node: dict[str, Any] = {"num_cpus": 2, "object_store_memory": STORE}
         nodes = Cluster(
             initialize_head=True,
-            head_node_args={**node, "include_dashboard": False, "_system_config": HEALTH},
+            head_node_args={**NODE, "include_dashboard": False, "_system_config": HEALTH},
         )
-        nodes.add_node(**node)
-        yield nodes
-        ray.shutdown()
+        nodes.add_node(**NODE)
+    ending = signal.getsignal(signal.SIGTERM)
+    try:
+        with engine.cluster(nodes.address, 0) as cpus:
+            assert cpus == 2
+            assert signal.getsignal(signal.SIGTERM) == ending
+            yield nodes
+    finally:
         nodes.shutdown()
 
 
-def ray_build(cluster: Any, out: Path, **options: Any) -> list[Event]:
-    from jax_ir_pairs.build.engines import ray as engine
-
-    told: list[Event] = []
-
-    def hear(event: Event) -> None:
-        told.append(event)
-        if on_event := options.get("on_event"):
-            on_event(event)
-
-    build(
-        CONFIG,
-        out,
-        engine=partial(engine.run, address=cluster.address),
-        open_process=options.get("open_process", ray_tasks.open_fake),
-        on_event=hear,
-    )
-    return told
+def ray_build(
+    out: Path, open_process: Callable[[], Process], on_event: Callable[[Event], object]
+) -> None:
+    build(CONFIG, out, engine=engine.run, open_process=open_process, on_event=on_event)
 
 
 def test_the_bytes_are_those_of_a_local_build(
-    cluster: Any, tmp_path: Path, reference: dict[str, str]
+    nodes: Any, tmp_path: Path, reference: dict[str, str]
 ) -> None:
-    told = ray_build(cluster, tmp_path)
+    told: list[Event] = []
+    ray_build(tmp_path, ray_tasks.open_fake, told.append)
 
     assert files_of(tmp_path / "tiny") == reference
     assert sum(isinstance(event, RowDone) for event in told) == sum(
         map(CONFIG.splits.rows, CONFIG.splits.names)
     )
-    assert len({e.shard for e in told if isinstance(e, ShardDone)}) == 5
+    assert len({event.shard for event in told if isinstance(event, ShardDone)}) == 5
 
 
-def test_an_error_is_raised_as_it_was(cluster: Any) -> None:
-    from jax_ir_pairs.build.engines import ray as engine
+def test_a_node_is_lost_in_the_middle(
+    nodes: Any, tmp_path: Path, reference: dict[str, str]
+) -> None:
+    lost: list[Any] = []
 
+    def lose(event: Event) -> None:
+        if isinstance(event, ShardDone) and not lost:
+            lost.extend(nodes.worker_nodes)
+            nodes.remove_node(lost[0], allow_graceful=False)
+
+    ray_build(tmp_path, ray_tasks.open_slow, lose)
+
+    assert len(lost) == 1
+    assert files_of(tmp_path / "tiny") == reference
+
+
+def test_an_error_is_raised_as_it_was(nodes: Any) -> None:
     with pytest.raises(BuildError, match=r"^two is too many$"):
-        engine.run(
-            range(9),
-            ray_tasks.fail_on_two,
-            workers=1,
-            open_process=FakeProcess,
-            emit=print,
-            address=cluster.address,
-        )
+        engine.run(range(9), ray_tasks.fail_on_two, workers=1, open_process=FakeProcess, emit=print)
 
 
-def test_ctrl_c_interrupts_tasks(cluster: Any, tmp_path: Path) -> None:
-    from jax_ir_pairs.build.engines import ray as engine
+def test_ctrl_c_leaves_no_orphans(nodes: Any, tmp_path: Path) -> None:
+    task = tmp_path / "task"
 
     def interrupt() -> None:
-        while not list(tmp_path.glob("*.task")):
+        while not task.exists() or not task.read_text():
             time.sleep(0.1)
         _thread.interrupt_main()
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         engine.run(
-            [str(tmp_path / f"{number}.task") for number in range(2)],
-            ray_tasks.say_and_hang,
-            workers=1,
-            open_process=FakeProcess,
-            emit=print,
-            address=cluster.address,
+            [str(task)], ray_tasks.say_and_hang, workers=1, open_process=FakeProcess, emit=print
         )
-    started = {path.stem for path in tmp_path.glob("*.task")}
-    assert {path.stem for path in tmp_path.glob("*.interrupted")} == started != set()
-
-
-def test_a_node_is_lost_in_the_middle(
-    cluster: Any, tmp_path: Path, reference: dict[str, str]
-) -> None:
-    lost = cluster.add_node(num_cpus=2, object_store_memory=STORE)
-
-    def lose(event: Event) -> None:
-        nonlocal lost
-        if isinstance(event, ShardDone) and lost is not None:
-            node, lost = lost, None
-            cluster.remove_node(node, allow_graceful=False)
-
-    ray_build(cluster, tmp_path, open_process=ray_tasks.open_slow, on_event=lose)
-
-    assert lost is None
-    assert files_of(tmp_path / "tiny") == reference
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{task.read_text()}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
