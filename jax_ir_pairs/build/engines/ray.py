@@ -26,7 +26,7 @@ from jax_ir_pairs.errors import BuildError
 _RETRIES = 10
 """Of a task whose worker or node was lost; what a task raises is not tried again."""
 _TASKS_PER_CPU = 2
-"""Tasks handed to Ray at a time: more would hold the seeds of a large plan in memory."""
+"""Tasks handed to Ray at a time: a million would fill its memory."""
 _OBJECT_STORE_BYTES = 80 << 20  # the least that Ray takes; only events travel
 
 
