@@ -57,8 +57,8 @@ def table(results: Mapping[str, Any]) -> str:
         [
             *lines,
             "",
-            f"From {seconds:.3f} s of a core, {1e3 * large['plan']:.1f} ms of them for the plan, and "
-            f"{large['bytes']:,.0f} bytes a row: {large['rows']:,} rows of `{large['config']}` on "
-            f"{results['machine']}.",
+            f"From {seconds:.3f} s of a core, {1e3 * large['plan']:.1f} ms of them for the plan, "
+            f"and {large['bytes']:,.0f} bytes a row: {large['rows']:,} rows of `{large['config']}` "
+            f"on {results['machine']}.",
         ]
     )
