@@ -90,13 +90,14 @@ def _programs(config: Config, figures: Figures) -> Iterator[Program]:
             yield program
 
 
-def _route(name: str, environment: dict[str, str]) -> LineProcess:
+def open_route(name: str, environment: dict[str, str]) -> LineProcess:
+    """Starts a process that answers on the route `naive` or `floor`, and waits until it can."""
     route = LineProcess([sys.executable, str(_ROUTES), name], environment)
     route.read(300)
     return route
 
 
-def _naive_environment() -> dict[str, str]:
+def naive_environment() -> dict[str, str]:
     """That of a shell: only the devices, which programs of several need, and no x64, are set."""
     devices = "--xla_force_host_platform_device_count=8"
     paths = {"PYTHONPATH": child_environment()["PYTHONPATH"]}
@@ -151,8 +152,8 @@ def _ask_route(route: LineProcess, program: Program) -> _Answer:
 def measure(programs: Sequence[Program], figures: Figures) -> None:
     """Fills in what each way takes for each program that none of them refuses."""
     with contextlib.ExitStack() as stack:
-        naive = stack.enter_context(contextlib.closing(_route("naive", _naive_environment())))
-        floor = stack.enter_context(contextlib.closing(_route("floor", child_environment())))
+        naive = stack.enter_context(contextlib.closing(open_route("naive", naive_environment())))
+        floor = stack.enter_context(contextlib.closing(open_route("floor", child_environment())))
         process = stack.enter_context(ExtractionProcess(Limits(programs_per_process=10**6)))
         ways: dict[str, Callable[[Program], _Answer]] = {
             "naive": functools.partial(_ask_route, naive),

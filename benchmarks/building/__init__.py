@@ -1,0 +1,1 @@
+"""What `build.py` measures, how it shows that, and what follows for larger builds."""
