@@ -137,7 +137,11 @@ def _without_rewrites(text: str) -> dict[str, str]:
 def by_jax(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
     """Gives what the jaxpr does op by op, each primitive compiled alone and loops run in Python."""
     jaxpr = program.traced.jaxpr
-    arguments = [wrapped(x, aval.dtype) for x, aval in zip(inputs, jaxpr.in_avals, strict=True)]
+    # Arrays of JAX, which some primitives insist on that take NumPy's where they are traced.
+    arguments = [
+        jax.numpy.asarray(wrapped(x, aval.dtype))
+        for x, aval in zip(inputs, jaxpr.in_avals, strict=True)
+    ]
     with jax.disable_jit():
         results = jaxpr_as_fun(jaxpr)(*arguments)
     return [unwrapped(result) for result in results]

@@ -31,6 +31,11 @@ SHARDED = (
 CALLBACK = (
     "import numpy as np\n\n\ndef f(x):\n    return jax.pure_callback(lambda y: np.sin(y), x, x) * 2"
 )
+LAYOUT_AND_CALLBACK = (
+    "from jax.experimental.layout import Layout, with_layout_constraint\n\n\n"
+    "def f(x):\n    y = with_layout_constraint(x, Layout((1, 0)))\n"
+    "    return jax.pure_callback(lambda y: y, y, y) * 2"
+)
 SYMBOLIC = (
     "from jax import export\n\n"
     "exported = export.export(jax.jit(lambda x: jnp.abs(x) - x))(\n"
@@ -47,6 +52,7 @@ TAKEN = {
     "hlo as in a loop": (LOOP_OF_CHOLESKY, "f32[4,4]"),
     "stablehlo": (SHARDED, "f32[4]"),
     "jax of callback": (CALLBACK, "f32[4]"),
+    "jax of a layout": (LAYOUT_AND_CALLBACK, "f32[4,3]"),
     "jax of symbolic": (SYMBOLIC, "f32[4,2]"),
 }
 """Programs by the oracle that is taken for them, and why."""
