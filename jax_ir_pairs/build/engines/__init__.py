@@ -39,5 +39,5 @@ class Engine(Protocol):
 
         Tasks are taken one by one, as they are wanted. Each worker has a process of its own. What
         `work` emits comes out of `emit`. The first error, or Ctrl-C, is raised after all workers
-        have stopped.
+        have stopped, or were told to die.
         """

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 
 from jax_ir_pairs.build.engines import Emit
 from jax_ir_pairs.build.records import Extractor
@@ -15,20 +16,24 @@ from jax_ir_pairs.synthesis.program import Program
 from tests.build.fakes import FakeProcess, colliding, reject_tenth, use_fake_programs
 
 
-def _slowly(program: Program) -> None:
-    time.sleep(0.03)
-    reject_tenth(program)
-
-
 def open_fake() -> FakeProcess:
     """Draws fake programs in this worker too, which lives as long as its process does."""
     use_fake_programs(pytest.MonkeyPatch(), Path(os.environ["JAX_IR_PAIRS_CACHE"]))
     return FakeProcess(jaxpr=colliding, check=reject_tenth)
 
 
-def open_slow() -> FakeProcess:
+def open_once_two_nodes_work(nodes: Path) -> FakeProcess:
+    """Begins when there is one on another node too, so that both are in the middle of something."""
     process = open_fake()
-    process.check = _slowly
+    (nodes / ray.get_runtime_context().get_node_id()).touch()
+
+    def check(program: Program) -> None:
+        while len(list(nodes.iterdir())) < 2:
+            time.sleep(0.05)
+        time.sleep(0.03)
+        reject_tenth(program)
+
+    process.check = check
     return process
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ import pytest
 from jax_ir_pairs.build import Event, RowDone, ShardDone, build
 from jax_ir_pairs.build.engines import Process
 from jax_ir_pairs.errors import BuildError
-from tests.build.engines import ray_tasks
 from tests.build.fakes import CONFIG, FakeProcess, files_of
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'jax-ir-pairs[ray]'")
 from jax_ir_pairs.build.engines import ray as engine
+from tests.build.engines import ray_tasks
 
 # Ray leaves its log files and sockets to the garbage collector.
 pytestmark = [
@@ -88,7 +89,9 @@ def test_a_node_is_lost_in_the_middle(
             lost.extend(nodes.worker_nodes)
             nodes.remove_node(lost[0], allow_graceful=False)
 
-    ray_build(tmp_path, ray_tasks.open_slow, lose)
+    working = tmp_path / "nodes"
+    working.mkdir()
+    ray_build(tmp_path, partial(ray_tasks.open_once_two_nodes_work, working), lose)
 
     assert len(lost) == 1
     assert files_of(tmp_path / "tiny") == reference
