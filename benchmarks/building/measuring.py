@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -58,7 +58,7 @@ def rows_per_second(config: Config, out: Path, engine: Engine, workers: int) -> 
 class _Timed(CheckingProcess):
     """Adds up the seconds of each stage, and those in which the child started."""
 
-    def __init__(self, config: Config, stages: Counter[str]) -> None:
+    def __init__(self, config: Config, stages: defaultdict[str, float]) -> None:
         super().__init__(config.limits, config.targets, passes=config.passes)
         self._stages = stages
 
@@ -71,7 +71,8 @@ class _Timed(CheckingProcess):
             spent = self.stage_seconds
             if first:
                 self._stages["start"] += time.perf_counter() - started - sum(spent.values())
-            self._stages.update(spent)
+            for stage, seconds in spent.items():
+                self._stages[stage] += seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def cost(name: str, rows: int) -> Cost:
     before = _cpu_seconds()
     make_plan(config)
     plan = (_cpu_seconds() - before) / sum(map(config.splits.rows, config.splits.names))
-    stages: Counter[str] = Counter()
+    stages: defaultdict[str, float] = defaultdict(float)
     with tempfile.TemporaryDirectory() as out:
         cpu, started = _cpu_seconds(), time.perf_counter()
         report = build(
@@ -131,7 +132,7 @@ def _cpu_seconds() -> float:
 
 def naive_rows_per_second(rows: Sequence[dict[str, Any]]) -> float:
     """Gives the rows a second of the script that a person writes first, for the same programs."""
-    seconds = []
+    seconds: list[float] = []
     with contextlib.closing(open_route("naive", naive_environment())) as route:
         for row in rows:
             request = [row["python"], row["entry_point"], row["inputs"]]
