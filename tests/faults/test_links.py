@@ -47,7 +47,7 @@ def test_a_link_in_a_files_place_is_replaced(
     folder = Folder(tmp_path / "out" / "quick")
     folder.sidecars.mkdir(parents=True)
     shard = all_shards(load_config(whole.config))[0]
-    for path in (folder.parquet(shard), folder.manifest):
+    for path in (folder.parquet(shard),):
         path.symlink_to(outside / "precious.json")
     before = files_of(outside)
     build_quick(whole, tmp_path / "out")

@@ -12,6 +12,9 @@ from tests.build.fakes import files_of
 from tests.faults.kills import Undisturbed
 from tests.faults.running import build, start, wait_for
 
+# JAX, imported by other tests in this process, warns of the fork that starts a terminal.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_in_order_and_goes_on(
