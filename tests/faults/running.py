@@ -99,11 +99,20 @@ def _parent(process: psutil.Process) -> int:
 
 
 def start(
-    config: Path | str, out: Path, *options: str, faults: Sequence[str] = ("quick",), **popen: Any
+    config: Path | str,
+    out: Path,
+    *options: str,
+    faults: Sequence[str] = ("quick",),
+    through: Sequence[str] = (),
+    **popen: Any,
 ) -> Running:
-    """Starts a build of `config` into `out`; `popen` goes to [`subprocess.Popen`][]."""
+    """Starts a build of `config` into `out`; `popen` goes to [`subprocess.Popen`][].
+
+    A command that it is started `through` becomes it. It stands in for `preexec_fn`, which forks
+    this process, and JAX, where another test imported it, warns of that.
+    """
     folder = Path(tempfile.mkdtemp(prefix="build-", dir=out.parent))
-    launch = [sys.executable, "-m", "tests.faults.launch", ",".join(faults)]
+    launch = [*through, sys.executable, "-m", "tests.faults.launch", ",".join(faults)]
     build = ["build", str(config), "--out", str(out), "--workers", "2", *options]
     environment = {**os.environ, "TMPDIR": str(folder), **popen.pop("env", {})}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}

@@ -22,9 +22,9 @@ def outside(tmp_path: Path) -> Path:
     return tmp_path / "outside"
 
 
-def build_quick(whole: Undisturbed, out: Path) -> None:
+def build_quick(whole: Undisturbed, out: Path, *, repair: bool = False) -> None:
     config = load_config(whole.config)
-    build(config, out, workers=2, open_process=lambda: Quick(config.limits))
+    build(config, out, workers=2, repair=repair, open_process=lambda: Quick(config.limits))
 
 
 @pytest.mark.parametrize("place", ["quick", "quick/shards", "quick/.lock"])
@@ -47,10 +47,12 @@ def test_a_link_in_a_files_place_is_replaced(
     folder = Folder(tmp_path / "out" / "quick")
     folder.sidecars.mkdir(parents=True)
     shard = all_shards(load_config(whole.config))[0]
-    for path in (folder.parquet(shard),):
+    for path in (folder.parquet(shard), folder.manifest):
         path.symlink_to(outside / "precious.json")
     before = files_of(outside)
-    build_quick(whole, tmp_path / "out")
+    with pytest.raises(BuildError, match=r"1 broken: manifest\.json: .*--repair"):
+        build_quick(whole, tmp_path / "out")
+    build_quick(whole, tmp_path / "out", repair=True)
     assert files_of(outside) == before
     built = files_of(tmp_path / "out")
     assert built == {name: whole.files[name] for name in built}

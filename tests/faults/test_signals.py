@@ -12,9 +12,6 @@ from tests.build.fakes import files_of
 from tests.faults.kills import Undisturbed
 from tests.faults.running import build, start, wait_for
 
-# JAX, imported by other tests in this process, warns of the fork that starts a terminal.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_in_order_and_goes_on(
@@ -41,11 +38,8 @@ def test_it_ends_in_order_and_goes_on(
 
 
 def test_nohup_goes_on(tmp_path: Path, whole: Undisturbed) -> None:
-    def ignore() -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
     out = tmp_path / "out"
-    with start(whole.config, out, preexec_fn=ignore) as running:
+    with start(whole.config, out, through=["nohup"]) as running:
         assert wait_for(lambda: any(out.glob("quick/*.parquet")))
         running.process.send_signal(signal.SIGHUP)
         running.process.communicate(timeout=120)

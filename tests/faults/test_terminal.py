@@ -8,7 +8,6 @@ import pty
 import struct
 import subprocess
 import termios
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,8 @@ def in_terminal(
         stdout=theirs,
         stderr=theirs,
         env=environment,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        through=["setsid", "--ctty"],
+        start_new_session=False,
     )
     os.close(theirs)
     return running, ours
@@ -73,22 +73,19 @@ def test_one_that_closes(tmp_path: Path, whole: Undisturbed) -> None:
 
 
 def test_none_at_all(tmp_path: Path, whole: Undisturbed) -> None:
-    assert _without_terminal(tmp_path / "out", whole, lambda: os.closerange(0, 3)) == 0
+    assert _without_terminal(tmp_path / "out", whole, "<&- >&- 2>&-") == 0
     assert files_of(tmp_path / "out") == whole.files
 
 
 def test_none_and_no_room_for_what_is_said(tmp_path: Path, whole: Undisturbed) -> None:
-    def redirect() -> None:
-        full = os.open("/dev/full", os.O_RDWR)
-        for number in range(3):
-            os.dup2(full, number)
-
-    assert _without_terminal(tmp_path / "out", whole, redirect) == 1
+    redirected = "<>/dev/full >/dev/full 2>/dev/full"
+    assert _without_terminal(tmp_path / "out", whole, redirected) == 1
     assert files_of(tmp_path / "out") == whole.files
 
 
-def _without_terminal(out: Path, whole: Undisturbed, redirect: Callable[[], None]) -> int:
-    with start(whole.config, out, stderr=subprocess.DEVNULL, preexec_fn=redirect) as running:
+def _without_terminal(out: Path, whole: Undisturbed, redirected: str) -> int:
+    shell = ["sh", "-c", f'exec "$@" {redirected}', "sh"]
+    with start(whole.config, out, stderr=subprocess.DEVNULL, through=shell) as running:
         status = running.finish()
         assert running.left() == []
     return status
