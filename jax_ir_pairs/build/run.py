@@ -210,15 +210,15 @@ class Run:
         if duplicates:
             self.folder.manifest.unlink(missing_ok=True)
             self.engine(
-                (self._task(shard, seeds) for shard, seeds in duplicates.items()),
+                (
+                    ShardTask(self.config, self.folder, self.fingerprint, shard, seeds)
+                    for shard, seeds in duplicates.items()
+                ),
                 make_shard,
                 workers=self.workers,
                 open_process=self.open_process,
                 emit=self._hear,
             )
-
-    def _task(self, shard: Shard, duplicates: frozenset[int]) -> ShardTask:
-        return ShardTask(self.config, self.folder, self.fingerprint, shard, duplicates)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, ShardDone):

@@ -118,6 +118,14 @@ class Op:
     widens: Literal["", "integers", "all"] = ""
     """Which of its results have JAX's default dtype, and so 64 bits where those are enabled."""
 
+    def typed(self, operands: Sequence[Any], params: Mapping[str, Any]) -> Typed | list[Typed]:
+        """Gives what `infer` does; raises [`IllTyped`][] where bounds leave the numbers too."""
+        assert self.infer is not None, self.name
+        try:
+            return self.infer(operands, params)
+        except (OverflowError, ZeroDivisionError):
+            raise IllTyped(f"{self.name} may leave the range of every dtype") from None
+
 
 def widening(op: Op, which: Literal["integers", "all"] = "all") -> Op:
     """Gives the row with the results of JAX's default dtype marked as such."""

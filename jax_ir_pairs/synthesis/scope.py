@@ -173,11 +173,7 @@ class Scope:
     ) -> tuple[Var, ...]:
         """Applies an op that types itself and gives its results; raises `IllTyped`."""
         op = self.ops[name]
-        assert op.infer is not None, name
-        try:
-            typed = op.infer(operands, params)
-        except OverflowError:  # a power of bounds, where those of a product become infinite
-            raise IllTyped(f"{name} may leave the range of every dtype") from None
+        typed = op.typed(operands, params)
         several = isinstance(typed, list)
         made = []
         for place, (aval, bounds) in enumerate(typed if isinstance(typed, list) else [typed]):

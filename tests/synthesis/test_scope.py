@@ -15,5 +15,5 @@ from jax_ir_pairs.synthesis.types import Aval
 def test_bounds_that_no_float_holds_are_ill_typed() -> None:
     scope = Scope(Stream("bounds"), TABLE)
     wide = Var(Aval("f32", (64,)), (-1e20, 1e20))
-    with pytest.raises(IllTyped, match="reversed_cumprod may leave the range"):
+    with pytest.raises(IllTyped, match="reversed_cumprod may leave the range of every dtype"):
         scope.let("reversed_cumprod", wide, axis=0, reverse=True)

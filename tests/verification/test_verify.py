@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,15 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from jax_ir_pairs.build import BuildFingerprint
 from jax_ir_pairs.config import Splits
-from jax_ir_pairs.errors import Rejected, UsageError
-from jax_ir_pairs.extraction import TargetLevels, versions
-from jax_ir_pairs.targets import Target
-from jax_ir_pairs.verification.findings import Finding, Report, difference
+from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.verification.verify import _chosen
 from tests.build.fake_builds import fake_build
-from tests.build.fakes import CONFIG, FakeProcess, use_fake_programs
+from tests.build.fakes import CONFIG, use_fake_programs
 from tests.verification.damage import (
     OTHER_TRAIN,
     TEST,
@@ -208,76 +203,6 @@ def test_a_text_that_does_not_parse_is_named(out: Path, folder: Path) -> None:
     assert (finding.kind, finding.what, finding.found) == ("text", "hlo", "no module")
 
 
-def of_other_versions(folder: Path) -> None:
-    """Makes a build one of other versions, rows and manifest."""
-    for file in sorted(path.name for path in folder.glob("*.parquet")):
-        change_rows(folder, file, lambda rows: [row | {"jaxlib_version": "0.0.1"} for row in rows])
-
-    def change(manifest: dict[str, Any]) -> None:
-        manifest["build"]["jaxlib"] = "0.0.1"
-        manifest["fingerprint"] = BuildFingerprint(**manifest["build"]).digest
-
-    change_manifest(folder, change)
-
-
-def test_rows_of_other_versions_are_run_and_not_compared(out: Path, folder: Path) -> None:
-    of_other_versions(folder)
-    change_row(folder, TRAIN, 6, optimized_hlo="of another compiler")
-    verifier = FakeVerifier(refused={"of another compiler": "unknown syntax"})
-    report = verified(out, verifier, rows=9)
-    assert report.is_sound, report.findings
-    assert report.not_remade == {"of other versions: jaxlib 0.0.1": 9}
-    assert report.not_read == {"optimized_hlo": 1}
-    assert (report.run, report.remade, len(verifier.ran)) == (9, 0, 9)
-    assert not verifier.extracted
-
-    report = verified(out, FakeVerifier(disagreement="differs in 1 of 2 elements"), rows=9)
-    assert report.counts == {"result": 9}
-    assert report.findings["result"][0].found == "differs in 1 of 2 elements"
-
-
-def test_what_another_jaxlib_does_not_run_is_counted_and_no_finding(
-    out: Path, folder: Path
-) -> None:
-    class Ending(FakeVerifier):
-        def run(self, row: Mapping[str, Any]) -> tuple[str, str]:
-            raise Rejected("crash", "SIGABRT")
-
-    of_other_versions(folder)
-    report = verified(out, Ending(), rows=9)
-    assert report.is_sound, report.findings
-    assert report.not_run == {"this jaxlib does not run them (crash)": 9}
-    assert report.run == 0
-
-    def older(manifest: dict[str, Any]) -> None:
-        manifest["build"] |= {"code": "0" * 16, "jaxlib": versions()[1]}
-        manifest["fingerprint"] = BuildFingerprint(**manifest["build"]).digest
-
-    change_manifest(folder, older)
-    for file in sorted(path.name for path in folder.glob("*.parquet")):
-        change_rows(
-            folder, file, lambda rows: [row | {"jaxlib_version": versions()[1]} for row in rows]
-        )
-    report = verified(out, Ending(), rows=9)
-    assert report.counts == {"result": 9}
-    assert report.findings["result"][0].found == "crash: SIGABRT"
-
-
-def test_a_target_that_is_not_installed_stops_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    levels = TargetLevels("tpu-v5e", None, "HloModule tpu")
-    use_fake_programs(monkeypatch, tmp_path / "plans")
-    config = CONFIG.model_copy(update={"targets": ("cpu", "tpu-v5e")})
-    monkeypatch.setattr(Target, "missing", lambda self: [])
-    fake_build(tmp_path / "out", FakeProcess(further=lambda program: (levels,)), config=config)
-    monkeypatch.setattr(Target, "missing", lambda self: ["x"] * (self.platform == "tpu"))
-    report = verified(tmp_path / "out", rows=3)
-    assert report.is_sound, report.findings
-    assert report.not_remade == {"for tpu-v5e, whose compiler is not installed": 3}
-    assert (report.texts, report.run) == (5 * 72, 3)
-
-
 def test_the_configs_of_a_folder_are_looked_at_in_one_run(
     out: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -391,18 +316,3 @@ def test_the_rows_that_are_chosen_are_always_the_same_and_all_over() -> None:
     assert max(_chosen(1000, 50)) > 900
     assert set(_chosen(1000, 10)) < set(_chosen(1000, 50))
     assert list(_chosen(3, None)) == list(_chosen(3, 5)) == [0, 1, 2]
-
-
-def test_findings_are_counted_and_the_first_are_kept() -> None:
-    report = Report()
-    report.add(Finding("id", f"row {number}", "id") for number in range(3000))
-    assert report.counts["id"] == 3000
-    assert len(report.findings["id"]) == 1000
-    assert json.loads(report.as_json())["counts"] == {"id": 3000}
-
-
-def test_a_difference_is_that_of_the_first_line() -> None:
-    assert difference("a\nb\nc", "a\nx\nc") == ("line 2: b", "line 2: x")
-    assert difference("a\n", "a\nb\n") == ("line 2: ", "line 2: b")
-    assert difference(["a"], ["b"]) == ("['a']", "['b']")
-    assert len(difference("a" * 5000, "b")[0]) < 250

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from jax_ir_pairs.synthesis.graph import Operand
-from jax_ir_pairs.synthesis.op import Draw, IllTyped, Infer, Op, Typed, spell
+from jax_ir_pairs.synthesis.op import Draw, Infer, Op, Typed, spell
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import Aval, Bounds
 
@@ -51,10 +51,7 @@ def array_op(
     """
 
     def infer(operands: Sequence[Any], params: Params) -> Typed | list[Typed]:
-        try:
-            return typed(*operands, **params)
-        except (OverflowError, ZeroDivisionError):
-            raise IllTyped(name) from None
+        return typed(*operands, **params)
 
     def drawn(scope: Scope) -> Drawn:
         return draw(scope) if forward or not scope.forward else None

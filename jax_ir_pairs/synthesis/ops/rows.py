@@ -106,10 +106,7 @@ def unary(
         low, high = x.bounds
         if not (low >= needs[0] and high <= needs[1]):
             raise IllTyped(f"{name} outside its domain")
-        try:
-            inside = bounds(low, high)
-        except OverflowError:
-            raise IllTyped(name) from None
+        inside = bounds(low, high)
         if x.aval.dtype in COMPLEX:
             inside = of_parts(inside)
         return Aval(result or x.aval.dtype, x.aval.shape), inside
@@ -202,10 +199,7 @@ def binary(
             if not (low >= least and high <= most):
                 raise IllTyped(f"{name} outside its domain")
         shape = broadcast(*avals)
-        try:
-            inside = bounds(x, y)
-        except (OverflowError, ZeroDivisionError):
-            raise IllTyped(name) from None
+        inside = bounds(x, y)
         if dtype in COMPLEX:
             inside = of_parts(inside)
         if not result and dtype in INTEGERS:

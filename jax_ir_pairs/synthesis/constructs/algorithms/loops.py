@@ -28,9 +28,7 @@ def call(
     tame = tuple(Var(x.type, (0.5, 0.6)) if isinstance(x, Var) else x for x in given)
     if name in ("left_shift", "right_shift"):
         tame = (tame[0], Literal(1))
-    infer = scope.ops[name].infer
-    assert infer is not None, name
-    typed = infer(tame, params)
+    typed = scope.ops[name].typed(tame, params)
     assert not isinstance(typed, list), name
     out = Var(typed[0], bounds, role)
     scope.bind(name, given, params, out)

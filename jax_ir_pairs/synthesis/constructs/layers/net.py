@@ -74,14 +74,13 @@ def known(
     how the operands were made, as that of a root of a mean of squares.
     """
     op = scope.ops[name]
-    assert op.infer is not None, name
     given = operands
     if bounds is not None:
         given = tuple(
             Var(x.type, _TYPICAL) if isinstance(x, Var) and x.aval.dtype in FLOATS else x
             for x in operands
         )
-    typed = op.infer(given, params)
+    typed = op.typed(given, params)
     assert isinstance(typed, tuple)
     aval, inside = typed
     if bounds is None:
