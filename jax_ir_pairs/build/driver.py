@@ -57,18 +57,18 @@ def build(
     try:
         _refuse_detours(folder)
         folder.sidecars.mkdir(parents=True, exist_ok=True)
-        with folder_lock(folder.path, shared=shards is not None):
-            if force:
-                _delete(folder.written())
-            run.refuse_foreign()
-            if shards is None:
+        if shards is None:
+            with folder_lock(folder.path, shared=False):
+                if force:
+                    _delete(folder.written())
+                run.refuse_foreign()
                 _delete(folder.leftovers())
-            run.begin()
-            run.plan(wanted)
-            run.make(wanted)
-            if shards is None:
+                run.begin()
+                run.plan(wanted)
+                run.make(wanted)
                 run.seal()
-        if shards is not None:
+        else:
+            _make_part(run, wanted)
             _seal_if_last(run)
         return run.report(wanted, time.monotonic() - started)
     except OSError as error:
@@ -182,6 +182,23 @@ def _refuse_detours(folder: Folder) -> None:
     for path in folder.written():
         if not path.is_file():
             raise BuildError(f"{path}: is no file, and a build has one there; remove it.")
+
+
+def _make_part(run: Run, wanted: Sequence[Shard]) -> None:
+    """Makes some of the shards beside other processes that make some.
+
+    Where one of those is sealing already, all are there, as for a task that ran twice by mistake.
+    """
+    try:
+        with folder_lock(run.folder.path, shared=True):
+            run.refuse_foreign()
+            run.begin()
+            run.plan(wanted)
+            run.make(wanted)
+    except FolderBusyError:
+        if not all(run.folder.sidecar(shard).exists() for shard in all_shards(run.config)):
+            raise
+        run.kept = len(wanted)
 
 
 def _seal_if_last(run: Run) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jax_ir_pairs.build.lock import FolderBusyError, folder_lock
 from jax_ir_pairs.errors import BuildError, UsageError
 from tests.build.fake_builds import fake_build, fake_seal, varied
 from tests.build.fakes import files_of
@@ -53,3 +54,18 @@ def test_a_url_is_refused_and_makes_no_folder(
         with pytest.raises(UsageError, match="go to a folder of this machine"):
             fake_build(Path(url))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_part_that_comes_again_while_another_process_seals_has_its_shards(
+    tmp_path: Path,
+) -> None:
+    fake_build(tmp_path, varied(), shards=range(3))
+    # Others are still to be made, by whoever is at work.
+    with folder_lock(tmp_path / "tiny", shared=False), pytest.raises(FolderBusyError):
+        fake_build(tmp_path, varied(), shards=range(2))
+    fake_build(tmp_path, varied(), shards=range(3, 5))
+    whole = files_of(tmp_path / "tiny")
+    with folder_lock(tmp_path / "tiny", shared=False):
+        report = fake_build(tmp_path, varied(), shards=range(2))
+    assert (report.shards_kept, report.shards_built) == (2, 0)
+    assert files_of(tmp_path / "tiny") == whole
