@@ -13,6 +13,7 @@ from jax_ir_pairs.build.events import (
     ShardBroken,
     ShardDone,
     ShardKept,
+    Waiting,
 )
 from jax_ir_pairs.build.fingerprint import BuildFingerprint, build_fingerprint
 from jax_ir_pairs.build.layout import Folder, Shard, all_shards
@@ -34,6 +35,7 @@ __all__ = [
     "ShardDone",
     "ShardKept",
     "Sidecar",
+    "Waiting",
     "all_shards",
     "build",
     "build_fingerprint",

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from jax_ir_pairs.build.engines import Engine, Process, local
-from jax_ir_pairs.build.events import BuildReport, Event
+from jax_ir_pairs.build.events import BuildReport, Event, Waiting
 from jax_ir_pairs.build.fingerprint import build_fingerprint
 from jax_ir_pairs.build.layout import Folder, Shard, all_shards
 from jax_ir_pairs.build.lock import FolderBusyError, folder_lock
@@ -67,10 +67,9 @@ def build(
                 run.plan(wanted)
                 run.make(wanted)
                 run.seal()
-        else:
-            _make_part(run, wanted)
-            _seal_if_last(run)
-        return run.report(wanted, time.monotonic() - started)
+                return run.report(wanted, time.monotonic() - started)
+        part = _make_part(run, wanted, started)
+        return _seal_if_last(run, started) or part
     except OSError as error:
         raise BuildError(_explain(folder.path, error)) from error
 
@@ -103,7 +102,7 @@ def seal(
             run.begin()
             run.plan(all_shards(config))
             run.seal()
-        return run.report(all_shards(config), time.monotonic() - started)
+            return run.report(all_shards(config), time.monotonic() - started)
     except OSError as error:
         raise BuildError(_explain(folder.path, error)) from error
 
@@ -184,29 +183,28 @@ def _refuse_detours(folder: Folder) -> None:
             raise BuildError(f"{path}: is no file, and a build has one there; remove it.")
 
 
-def _make_part(run: Run, wanted: Sequence[Shard]) -> None:
+def _make_part(run: Run, wanted: Sequence[Shard], started: float) -> BuildReport:
     """Makes some of the shards beside other processes that make some.
 
-    Where one of those is sealing already, all are there, as for a task that ran twice by mistake.
+    It waits for one that seals already, as where a task was handed in twice by mistake, and reports
+    before another can, which may replace rows.
     """
-    try:
-        with folder_lock(run.folder.path, shared=True):
-            run.refuse_foreign()
-            run.begin()
-            run.plan(wanted)
-            run.make(wanted)
-    except FolderBusyError:
-        if not all(run.folder.sidecar(shard).exists() for shard in all_shards(run.config)):
-            raise
-        run.kept = len(wanted)
+    with folder_lock(run.folder.path, shared=True, on_wait=lambda: run.emit(Waiting())):
+        run.refuse_foreign()
+        run.begin()
+        run.plan(wanted)
+        run.make(wanted)
+        return run.report(wanted, time.monotonic() - started)
 
 
-def _seal_if_last(run: Run) -> None:
+def _seal_if_last(run: Run, started: float) -> BuildReport | None:
     """Seals a folder that several processes build, if this one ends last."""
-    if not all(run.folder.sidecar(shard).exists() for shard in all_shards(run.config)):
-        return
-    with contextlib.suppress(FolderBusyError), folder_lock(run.folder.path, shared=False):
-        run.seal()
+    every = all_shards(run.config)
+    if all(run.folder.sidecar(shard).exists() for shard in every):
+        with contextlib.suppress(FolderBusyError), folder_lock(run.folder.path, shared=False):
+            run.seal()
+            return run.report(every, time.monotonic() - started)
+    return None
 
 
 def _one_at_a_time(on_event: Callable[[Event], object]) -> Callable[[Event], None]:

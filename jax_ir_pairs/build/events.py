@@ -13,6 +13,11 @@ from jax_ir_pairs.build.records import Rejection
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Another process seals the folder or builds all of it, and this one waits for its end."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlanProgress:
     """The plan is being made: seeds found of those wanted."""
 
@@ -65,7 +70,9 @@ class Sealing:
     duplicates: int
 
 
-Event = PlanProgress | ShardKept | ShardBroken | RowDone | RowRejected | ShardDone | Sealing
+Event = (
+    Waiting | PlanProgress | ShardKept | ShardBroken | RowDone | RowRejected | ShardDone | Sealing
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,17 +20,20 @@ class FolderBusyError(BuildError):
 
 
 @contextmanager
-def folder_lock(folder: Path, *, shared: bool) -> Iterator[None]:
+def folder_lock(
+    folder: Path, *, shared: bool, on_wait: Callable[[], object] | None = None
+) -> Iterator[None]:
     """Holds the lock of `folder`: alone, or together with others that want it shared.
 
     The system releases the lock of a killed process. The lock's file is gone when a process that
-    held it alone is done, so that a sealed folder holds nothing that is not the dataset's.
+    held it alone is done, so that a sealed folder holds nothing that is not the dataset's. With
+    `on_wait`, which is called before that, it waits for whoever holds it.
 
-    **Raises:** [`FolderBusyError`][] where another process holds it; [`BuildError`][] where the
-    file system has no locks.
+    **Raises:** [`FolderBusyError`][] where another process holds it and there is no `on_wait`;
+    [`BuildError`][] where the file system has no locks.
     """
     path = folder / ".lock"
-    descriptor = _locked(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    descriptor = _locked(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, on_wait)
     try:
         yield
     finally:
@@ -39,12 +42,18 @@ def folder_lock(folder: Path, *, shared: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(path: Path, kind: int) -> int:
+def _locked(path: Path, kind: int, on_wait: Callable[[], object] | None) -> int:
     while True:
         # Not through a link, which may lead out of the folder.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if on_wait is None:
+                    raise
+                on_wait()
+                fcntl.flock(descriptor, kind)
             # Whoever held it before may have deleted the file in between: then it locks nothing.
             if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor

@@ -168,22 +168,25 @@ def write_shard(
                 digests.extend(map(_digest, group))
         size, checksum = temporary.stat().st_size, sha256_of(temporary)
         num_bytes = _uncompressed(pq.read_metadata(temporary))
-        # Else a build that is killed between the two files would leave what looks like damage.
-        folder.sidecar(shard).unlink(missing_ok=True)
-    sidecar = Sidecar(
-        build=build,
-        split=shard.split,
-        shard=shard.number,
-        file=path.name,
-        bytes=size,
-        num_bytes=num_bytes,
-        sha256=checksum,
-        rejected=tuple(map(_without_chatter, rejected)),
-        refused=tuple(map(_without_chatter, refused)),
-        rows=tuple(digests),
-        plan=plan,
-    )
-    replace_text(folder.sidecar(shard), sidecar.to_json())
+        text = Sidecar(
+            build=build,
+            split=shard.split,
+            shard=shard.number,
+            file=path.name,
+            bytes=size,
+            num_bytes=num_bytes,
+            sha256=checksum,
+            rejected=tuple(map(_without_chatter, rejected)),
+            refused=tuple(map(_without_chatter, refused)),
+            rows=tuple(digests),
+            plan=plan,
+        ).to_json()
+        # Else a build that is killed between the two files would leave what looks like damage. One
+        # that makes the same shard beside this one has the same sidecar, which stays.
+        sidecar = folder.sidecar(shard)
+        if sidecar.exists() and sidecar.read_bytes() != text.encode():
+            sidecar.unlink()
+    replace_text(sidecar, text)
 
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from jax_ir_pairs.build import (
     ShardBroken,
     ShardDone,
     ShardKept,
+    Waiting,
 )
 from jax_ir_pairs.config import Config
 
@@ -130,6 +131,9 @@ class BuildProgress:
         match event:
             case PlanProgress():
                 self._bar.update(self._task, completed=event.found, total=event.wanted)
+                return
+            case Waiting():
+                self._say(f"{self._name}: another build is at work there, and is waited for.")
                 return
             case ShardBroken():
                 self._say(f"{event.name}: {event.problem}; it is made again.")

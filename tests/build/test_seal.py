@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from jax_ir_pairs.build.lock import FolderBusyError, folder_lock
+from jax_ir_pairs.build import Event, Waiting, run
+from jax_ir_pairs.build.lock import folder_lock
 from jax_ir_pairs.errors import BuildError, UsageError
 from tests.build.fake_builds import fake_build, fake_seal, varied
 from tests.build.fakes import files_of
@@ -56,16 +60,48 @@ def test_a_url_is_refused_and_makes_no_folder(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_part_that_comes_again_while_another_process_seals_has_its_shards(
-    tmp_path: Path,
-) -> None:
-    fake_build(tmp_path, varied(), shards=range(3))
-    # Others are still to be made, by whoever is at work.
-    with folder_lock(tmp_path / "tiny", shared=False), pytest.raises(FolderBusyError):
-        fake_build(tmp_path, varied(), shards=range(2))
-    fake_build(tmp_path, varied(), shards=range(3, 5))
+def test_a_part_that_comes_again_while_another_process_seals_waits_for_it(tmp_path: Path) -> None:
+    fake_build(tmp_path, varied(), shards=range(5))
     whole = files_of(tmp_path / "tiny")
-    with folder_lock(tmp_path / "tiny", shared=False):
-        report = fake_build(tmp_path, varied(), shards=range(2))
-    assert (report.shards_kept, report.shards_built) == (2, 0)
+    waiting = threading.Event()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Waiting):
+            waiting.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with folder_lock(tmp_path / "tiny", shared=False):
+            again = pool.submit(fake_build, tmp_path, varied(), shards=range(2), on_event=hear)
+            assert waiting.wait(60)
+            # Sealing replaces rows, and has no sidecar of the shard meanwhile.
+            sidecar = next((tmp_path / "tiny" / "shards").iterdir())
+            sidecar.rename(kept := tmp_path / "kept")
+            time.sleep(0.2)
+            assert not again.done()
+            kept.rename(sidecar)
+        report = again.result(60)
+    assert (report.shards_built, report.sealed) == (0, True)
     assert files_of(tmp_path / "tiny") == whole
+
+
+def test_two_that_make_one_shard_never_take_its_sidecar_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_build(tmp_path, varied(), shards=range(1))
+    [sidecar] = (tmp_path / "tiny" / "shards").iterdir()
+    one = sidecar.read_bytes()
+    monkeypatch.setattr(run.Run, "_keep", lambda *_: False)  # as for one that began before
+
+    unlinked = []
+    unlink = Path.unlink
+
+    def watch(path: Path, *, missing_ok: bool = False) -> None:
+        unlinked.append(path)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", watch)
+    fake_build(tmp_path, varied(), shards=range(1))
+
+    assert sidecar.read_bytes() == one
+    assert unlinked
+    assert sidecar not in unlinked

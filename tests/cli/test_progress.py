@@ -17,6 +17,7 @@ from jax_ir_pairs.build import (
     ShardBroken,
     ShardDone,
     ShardKept,
+    Waiting,
     all_shards,
 )
 from jax_ir_pairs.cli.progress import BuildProgress, Tally, counts, duration
@@ -73,8 +74,10 @@ def test_only_the_rows_of_the_shards_asked_for_are_wanted() -> None:
 
 
 def test_what_is_out_of_the_ordinary_is_said() -> None:
-    text = shown([ShardBroken(FIRST.name, "its [b] is gone"), Sealing(3), Sealing(0)], seconds=1)
+    broken = ShardBroken(FIRST.name, "its [b] is gone")
+    text = shown([Waiting(), broken, Sealing(3), Sealing(0)], seconds=1)
     assert text.splitlines() == [
+        "hlo-100: another build is at work there, and is waited for.",
         "train-00000-of-00002: its [b] is gone; it is made again.",
         "hlo-100: sealing replaces 3 rows of equal jaxprs.",
     ]
