@@ -36,7 +36,8 @@ def statements(text: str) -> list[Statement]:
         by_name = {value.name: value.type for value in scope}
         uses = []
         for start, stop in parts(text, op.end(), close):
-            name = text[start:stop].rpartition(" ")[2]
+            # Of a type and a name, or of a name behind the comment that counts operands.
+            name = re.split(r" |\*/", text[start:stop])[-1]
             if _OPERAND.fullmatch(name) and name in by_name:
                 uses.append(Use(stop - len(name), stop, name, by_name[name]))
         result = Value(match["name"], text[match.end() : type_end])

@@ -8,7 +8,6 @@ import threading
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ import pyarrow as pa
 from jax_ir_pairs.browse.index import Index, index_of, read_index
 from jax_ir_pairs.inspect.parquet_files import ConfigFiles, open_shard
 from jax_ir_pairs.inspect.row_view import tree_text
+from jax_ir_pairs.location import Location
 from jax_ir_pairs.schema import LEVELS
 from jax_ir_pairs.targets import TARGETS
 
@@ -138,7 +138,7 @@ def _finite(number: float) -> float | str:
     return number if math.isfinite(number) else str(number)  # JSON has no other
 
 
-def _row_groups(files: ConfigFiles) -> list[tuple[int, Path, int]]:
+def _row_groups(files: ConfigFiles) -> list[tuple[int, Location, int]]:
     """Gives the number of the first row of each row group, its shard and its place there."""
     groups, rows = [], 0
     for path in (path for paths in files.shards.values() for path in paths):

@@ -6,10 +6,9 @@ import contextlib
 import errno
 import json
 import os
-import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,13 +20,14 @@ from jax_ir_pairs.build.lock import FolderBusyError, folder_lock
 from jax_ir_pairs.build.run import Run
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError, UsageError
+from jax_ir_pairs.location import Location, file_system_errors, location, make_folder
 from jax_ir_pairs.quality import CheckingProcess
 from jax_ir_pairs.targets import require_installed
 
 
 def build(
     config: Config,
-    out: Path,
+    out: Location | str,
     *,
     engine: Engine = local.run,
     workers: int = 1,
@@ -51,12 +51,12 @@ def build(
     """
     wanted = _selected(config, workers, shards, force)
     require_installed(config.targets)
-    folder = Folder(_local(out) / config.name)
+    folder = Folder(location(out) / config.name)
     run = _run(config, folder, engine, workers, repair, on_event, open_process)
     started = time.monotonic()
-    try:
+    with _explained(folder):
         _refuse_detours(folder)
-        folder.sidecars.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.sidecars)
         if shards is None:
             with folder_lock(folder.path, shared=False):
                 if force:
@@ -70,12 +70,10 @@ def build(
                 return run.report(wanted, time.monotonic() - started)
         part = _make_part(run, wanted, started)
         return _seal_if_last(run, started) or part
-    except OSError as error:
-        raise BuildError(_explain(folder.path, error)) from error
 
 
 def seal(
-    path: Path,
+    path: Location | str,
     *,
     workers: int = 1,
     repair: bool = False,
@@ -90,21 +88,18 @@ def seal(
     **Raises:** [`UsageError`][] where no build began there; [`BuildError`][] where shards are
     missing or broken, where the folder is another version's, or where it cannot be sealed.
     """
-    folder = Folder(_local(path))
+    folder = Folder(location(path))
     config = ordered_config(folder)
     require_installed(config.targets)
     run = _run(config, folder, local.run, workers, repair, on_event, open_process)
     started = time.monotonic()
-    try:
-        with folder_lock(folder.path, shared=False):
-            run.refuse_foreign()
-            run.refuse_missing(folder.path.parent)
-            run.begin()
-            run.plan(all_shards(config))
-            run.seal()
-            return run.report(all_shards(config), time.monotonic() - started)
-    except OSError as error:
-        raise BuildError(_explain(folder.path, error)) from error
+    with _explained(folder), folder_lock(folder.path, shared=False):
+        run.refuse_foreign()
+        run.refuse_missing(folder.path.parent)
+        run.begin()
+        run.plan(all_shards(config))
+        run.seal()
+        return run.report(all_shards(config), time.monotonic() - started)
 
 
 def ordered_config(folder: Folder) -> Config:
@@ -114,9 +109,9 @@ def ordered_config(folder: Folder) -> Config:
     """
     mend = "the same `jax-ir-pairs build` as before writes it again"
     try:
-        return Config.model_validate_json(
-            json.dumps(json.loads(folder.order.read_bytes())["config"])
-        )
+        with file_system_errors(folder.path):
+            content = folder.order.read_bytes()
+        return Config.model_validate_json(json.dumps(json.loads(content)["config"]))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{folder.path}: no build has begun there; {mend}.") from None
     except (ValueError, KeyError, TypeError):
@@ -143,16 +138,6 @@ def _run(
         or partial(CheckingProcess, config.limits, config.targets, passes=config.passes),
         repair=repair,
     )
-
-
-def _local(path: Path | str) -> Path:
-    """Raises [`UsageError`][] for a URL, which would become a folder of a strange name."""
-    if match := re.match(r"([a-z][a-z0-9+]+):/", str(path)):
-        raise UsageError(
-            f"{path}: builds go to a folder of this machine, not to {match[1]}://; build into one, "
-            "and copy it or push it."
-        )
-    return Path(path)
 
 
 def _selected(config: Config, workers: int, shards: range | None, force: bool) -> Sequence[Shard]:
@@ -198,9 +183,13 @@ def _make_part(run: Run, wanted: Sequence[Shard], started: float) -> BuildReport
 
 
 def _seal_if_last(run: Run, started: float) -> BuildReport | None:
-    """Seals a folder that several processes build, if this one ends last."""
+    """Seals a folder that several processes build, if this one ends last.
+
+    A URL has no lock, by which one could know.
+    """
     every = all_shards(run.config)
-    if all(run.folder.sidecar(shard).exists() for shard in every):
+    has_lock = isinstance(run.folder.path, Path)
+    if has_lock and all(run.folder.sidecar(shard).exists() for shard in every):
         with contextlib.suppress(FolderBusyError), folder_lock(run.folder.path, shared=False):
             run.seal()
             return run.report(every, time.monotonic() - started)
@@ -217,16 +206,27 @@ def _one_at_a_time(on_event: Callable[[Event], object]) -> Callable[[Event], Non
     return emit
 
 
-def _delete(paths: Iterable[Path]) -> None:
+def _delete(paths: Iterable[Location]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(folder: Folder) -> Iterator[None]:
+    """Raises [`BuildError`][] where the file system fails."""
+    try:
+        with file_system_errors(folder.path):
+            yield
+    except OSError as error:
+        raise BuildError(_explain(folder.path, error)) from error
 
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
-def _explain(folder: Path, error: OSError) -> str:
-    problem = os.strerror(error.errno) if error.errno else str(error)
+def _explain(folder: Location, error: OSError) -> str:
+    of_url = error.errno in {None, errno.EIO}
+    problem = (error.strerror or str(error)) if of_url else os.strerror(error.errno or 0)
     mend = "free some space" if error.errno in _NO_SPACE else "mend that, or choose another --out"
     return (
         f"{error.filename or folder}: {problem}; {mend}, and run the same command again: "

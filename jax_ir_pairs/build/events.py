@@ -6,10 +6,10 @@ Events come from the threads of the build, one at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from jax_ir_pairs.build.layout import Shard
 from jax_ir_pairs.build.records import Rejection
+from jax_ir_pairs.location import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class BuildReport:
     """What of an earlier run had to be made again: shards, the manifest; name and problem."""
     duplicates_replaced: int
     """Rows that sealing replaced since another shard had their jaxpr."""
-    manifest: Path | None
+    manifest: Location | None
     """Where the build is sealed."""
     seconds: float
     """Wall time."""

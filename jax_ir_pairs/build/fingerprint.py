@@ -6,13 +6,13 @@ import hashlib
 import importlib.metadata
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import jax_ir_pairs
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.extraction import compiler_flags, versions
 from jax_ir_pairs.fingerprint import code_digest
+from jax_ir_pairs.location import Location
 
 _CODE = (
     "config.py",
@@ -59,7 +59,7 @@ class BuildFingerprint:
         """Gives what files of a build say of what made them."""
         return {"fingerprint": self.digest, "build": asdict(self)}
 
-    def is_of(self, path: Path) -> bool:
+    def is_of(self, path: Location) -> bool:
         """Says whether a file can be read, and says that it is of this build."""
         try:
             content = json.loads(path.read_bytes())
@@ -67,7 +67,7 @@ class BuildFingerprint:
         except (ValueError, KeyError, TypeError):
             return False
 
-    def differences(self, path: Path) -> list[str]:
+    def differences(self, path: Location) -> list[str]:
         """Gives a phrase for each part in which a sidecar or manifest is of another build.
 
         A file that cannot be read as either tells of no difference.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import overload
 
 from jax_ir_pairs.atomic import TEMPORARY
 from jax_ir_pairs.config import Config
+from jax_ir_pairs.location import Location
 from jax_ir_pairs.schema import SPLITS
 
 _ROWS = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5,}})-of-(\d{{5,}})\.parquet")
@@ -72,36 +72,36 @@ def all_shards(config: Config) -> Shards:
 class Folder:
     """The folder of one config's build, and the files in it."""
 
-    path: Path
+    path: Location
 
     @property
-    def manifest(self) -> Path:
+    def manifest(self) -> Location:
         """The manifest, which is there exactly when the build is sealed."""
         return self.path / "manifest.json"
 
     @property
-    def order(self) -> Path:
+    def order(self) -> Location:
         """What is being built here, and by what: written first, and read by `seal`."""
         return self.path / "build.json"
 
     @property
-    def sidecars(self) -> Path:
+    def sidecars(self) -> Location:
         """The folder of the sidecars."""
         return self.path / "shards"
 
-    def parquet(self, shard: Shard) -> Path:
+    def parquet(self, shard: Shard) -> Location:
         """Gives the path of a shard's rows."""
         return self.path / f"{shard.name}.parquet"
 
-    def sidecar(self, shard: Shard) -> Path:
+    def sidecar(self, shard: Shard) -> Location:
         """Gives the path of a shard's sidecar."""
         return self.sidecars / f"{shard.name}.json"
 
-    def written(self) -> list[Path]:
+    def written(self) -> list[Location]:
         """Gives all files of a build that are there, whichever config or code made them."""
         found = [*self.path.glob("*.parquet"), *self.sidecars.glob("*.json")]
         return sorted(found) + [path for path in (self.order, self.manifest) if path.exists()]
 
-    def leftovers(self) -> list[Path]:
+    def leftovers(self) -> list[Location]:
         """Gives the temporary files that killed builds left behind."""
         return [*self.path.glob(TEMPORARY), *self.sidecars.glob(TEMPORARY)]

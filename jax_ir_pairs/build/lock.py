@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jax_ir_pairs.errors import BuildError
+from jax_ir_pairs.location import Location
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 """What a network file system says that is mounted without locks."""
@@ -21,17 +22,21 @@ class FolderBusyError(BuildError):
 
 @contextmanager
 def folder_lock(
-    folder: Path, *, shared: bool, on_wait: Callable[[], object] | None = None
+    folder: Location, *, shared: bool, on_wait: Callable[[], object] | None = None
 ) -> Iterator[None]:
     """Holds the lock of `folder`: alone, or together with others that want it shared.
 
     The system releases the lock of a killed process. The lock's file is gone when a process that
     held it alone is done, so that a sealed folder holds nothing that is not the dataset's. With
-    `on_wait`, which is called before that, it waits for whoever holds it.
+    `on_wait`, which is called before that, it waits for whoever holds it. A URL has no lock, and
+    nothing is held.
 
     **Raises:** [`FolderBusyError`][] where another process holds it and there is no `on_wait`;
     [`BuildError`][] where the file system has no locks.
     """
+    if not isinstance(folder, Path):
+        yield
+        return
     path = folder / ".lock"
     descriptor = _locked(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, on_wait)
     try:

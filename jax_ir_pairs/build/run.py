@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from jax_ir_pairs.atomic import replace_text
 from jax_ir_pairs.blocks import block_of, num_blocks
@@ -36,6 +35,7 @@ from jax_ir_pairs.build.shard import (
 from jax_ir_pairs.build.task import ShardTask, make_shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
+from jax_ir_pairs.location import Location
 from jax_ir_pairs.plan import check_recipe, make_plan
 
 _SHOWN = 5
@@ -59,7 +59,7 @@ class Run:
     built: int = 0
     broken: dict[str, str] = field(default_factory=dict)
     replaced: int = 0
-    manifest: Path | None = None
+    manifest: Location | None = None
 
     def plan(self, shards: Sequence[Shard]) -> None:
         """Makes the plan of the first shard, or has it read, and tells how far it is.
@@ -108,7 +108,7 @@ class Run:
             content = {"config": self.config.model_dump(mode="json"), **self.fingerprint.as_json()}
             replace_text(self.folder.order, json.dumps(content, indent=1) + "\n")
 
-    def refuse_missing(self, out: Path) -> None:
+    def refuse_missing(self, out: Location) -> None:
         """Raises [`BuildError`][] with the command that makes them where shards are missing."""
         every = all_shards(self.config)
         missing = [n for n, s in enumerate(every) if not self.folder.sidecar(s).exists()]

@@ -12,8 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,8 +22,12 @@ from jax_ir_pairs.build.fingerprint import BuildFingerprint
 from jax_ir_pairs.build.layout import Folder, Shard
 from jax_ir_pairs.build.records import Refusal, Rejection, Row, text_hash
 from jax_ir_pairs.errors import CHECK_REASONS, INCIDENT_REASONS
+from jax_ir_pairs.location import Location, parquet_file
 from jax_ir_pairs.plan import PlanCounts
 from jax_ir_pairs.schema import LEVELS, arrow_schema
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 ROWS_PER_GROUP = 100
 """Few enough for the Hub's viewer to scan a row group, whose texts are some kilobytes each."""
@@ -266,7 +269,7 @@ def check_rows(folder: Folder, shard: Shard, sidecar: Sidecar) -> None:
         raise BrokenShardError(f"its Parquet file {problem}")
 
 
-def file_problem(path: Path, size: int, sha256: str) -> str:
+def file_problem(path: Location, size: int, sha256: str) -> str:
     """Says how a file is not the one of this size and checksum; empty where it is."""
     if not path.is_file():
         return "is missing"
@@ -279,7 +282,7 @@ def file_problem(path: Path, size: int, sha256: str) -> str:
 
 def read_rows(folder: Folder, shard: Shard) -> list[Row]:
     """Gives the rows of a shard in order."""
-    with pq.ParquetFile(folder.parquet(shard)) as file:
+    with parquet_file(folder.parquet(shard)) as file:
         rows: list[Row] = file.read().to_pylist()
     return rows
 
@@ -288,7 +291,7 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Location) -> str:
     """Gives the SHA-256 of a file in hex digits."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()

@@ -13,6 +13,7 @@ from jax_ir_pairs.build.records import Extractor, Refusal, Rejection, Row, shard
 from jax_ir_pairs.build.shard import BrokenShardError, own_sidecar, read_rows, write_shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
+from jax_ir_pairs.location import file_system_errors
 from jax_ir_pairs.plan import plan_of
 
 
@@ -62,17 +63,18 @@ def make_shard(task: ShardTask, process: Extractor, emit: Callable[[Event], obje
             if not task.duplicates:
                 emit(RowDone(shard))
 
-    write_shard(
-        task.folder,
-        shard,
-        task.fingerprint,
-        rows(),
-        rejected,
-        plan=plan_of(config, shard.split, shard.number).counts,
-        targets=config.targets,
-        passes=config.passes,
-        refused=refused,
-    )
+    with file_system_errors(task.folder.path):
+        write_shard(
+            task.folder,
+            shard,
+            task.fingerprint,
+            rows(),
+            rejected,
+            plan=plan_of(config, shard.split, shard.number).counts,
+            targets=config.targets,
+            passes=config.passes,
+            refused=refused,
+        )
     emit(ShardDone(shard))
 
 

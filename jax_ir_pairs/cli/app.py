@@ -14,6 +14,7 @@ from jax_ir_pairs.cli.engines import EngineName, asked_engine
 from jax_ir_pairs.cli.errors import Commands, fail_interrupted
 from jax_ir_pairs.cli.extract import extract
 from jax_ir_pairs.cli.inspection import Folder, coverage, near_duplicates, show, stats
+from jax_ir_pairs.cli.locations import Location, parse_location
 from jax_ir_pairs.cli.push import push
 from jax_ir_pairs.cli.score import score
 from jax_ir_pairs.cli.signals import open_standard_files, raise_when_ended
@@ -109,7 +110,16 @@ def _parse_shards(text: str) -> range:
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Dataset folder to build in.")],
+    out: Annotated[
+        Location,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            parser=parse_location,
+            help="Dataset folder to build in, or a URL, such as s3://bucket/out.",
+        ),
+    ],
     config: Annotated[
         str | None,
         typer.Argument(metavar="CONFIG", help="Name of a config, or path of a YAML file."),
@@ -191,7 +201,10 @@ def build(
 @app.command()
 def seal(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder of a config that `build` made.")
+        Location,
+        typer.Argument(
+            metavar="DIR", parser=parse_location, help="Folder of a config that `build` made."
+        ),
     ],
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="Processes that replace duplicates.")
@@ -249,6 +262,8 @@ def card(
     if analyze:
         from jax_ir_pairs.inspect.analysis import analyze as count
 
+        if not isinstance(folder, Path):
+            raise UsageError(f"--analyze draws into a folder of this machine; copy {folder} there.")
         count(folder, Console(stderr=True).print)
     print(write_card(folder))
 

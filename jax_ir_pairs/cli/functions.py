@@ -23,6 +23,7 @@ from jax_ir_pairs.build.shard import BrokenShardError
 from jax_ir_pairs.config import Config, load_config
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.inspect.row_view import tree_text
+from jax_ir_pairs.location import Location
 from jax_ir_pairs.synthesis.functions import functions_config, program_of
 from jax_ir_pairs.targets import known_targets
 
@@ -56,7 +57,7 @@ class FunctionRejections:
     Nothing for other configs. A context manager: a build that fails says it on stderr.
     """
 
-    def __init__(self, config: Config, file: Path | None, out: Path) -> None:
+    def __init__(self, config: Config, file: Path | None, out: Location) -> None:
         self._config = config
         self._file = file
         self._folder = Folder(out / config.name)

@@ -9,8 +9,12 @@ import typer
 from rich.console import Console
 
 from jax_ir_pairs.cli.errors import fail
+from jax_ir_pairs.cli.locations import Location, parse_location
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `build` made.")]
+Folder = Annotated[
+    Location,
+    typer.Argument(metavar="DIR", parser=parse_location, help="Folder that `build` made."),
+]
 ConfigName = Annotated[
     str | None, typer.Option("--config", help="Config, where DIR holds several.")
 ]

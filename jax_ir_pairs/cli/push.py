@@ -9,10 +9,14 @@ import typer
 from rich.console import Console
 
 from jax_ir_pairs.cli.errors import fail_interrupted
+from jax_ir_pairs.cli.locations import parse_folder
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `build` made.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", parser=parse_folder, help="Folder that `build` made."),
+    ],
     repository: Annotated[
         str, typer.Argument(metavar="USER/NAME", help="Dataset repository on the Hub.")
     ],

@@ -14,6 +14,7 @@ from jax_ir_pairs.build import BuildReport, all_shards
 from jax_ir_pairs.cli.progress import Tally, counts
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.inspect.statistics_view import readable_bytes
+from jax_ir_pairs.location import Location
 
 _SHOWN = 5
 
@@ -22,7 +23,7 @@ def summary(
     report: BuildReport,
     tally: Tally,
     config: Config,
-    out: Path,
+    out: Location,
     workers: int,
     functions: Sequence[str] = (),
 ) -> RenderableType:
@@ -31,11 +32,11 @@ def summary(
     `functions` has lines on those of a user's module that gave no row.
     """
     folder = out / config.name
-    files = list(folder.glob("*.parquet"))
+    sizes = [path.stat().st_size for path in folder.glob("*.parquet")]
     facts = {
         "rows": ", ".join(f"{count:,} {split}" for split, count in report.rows.items()),
         "shards": f"{report.shards_built:,} built, {report.shards_kept:,} kept",
-        "on disk": f"{readable_bytes(sum(file.stat().st_size for file in files))} in {folder}",
+        "on disk": f"{readable_bytes(sum(sizes))} in {folder}",
         "rejected": counts(report.rejections) or "none",
         "time": f"{report.seconds:,.1f} s{_speed(report, tally, workers)}",
     }
@@ -75,18 +76,29 @@ def _speed(report: BuildReport, tally: Tally, workers: int) -> str:
     return f", {speed:.1f} rows/s, {speed / at_work:.1f} for each of {at_work} workers"
 
 
-def _next_steps(report: BuildReport, config: Config, out: Path) -> str:
+def _next_steps(report: BuildReport, config: Config, out: Location) -> str:
     if not report.sealed:
         every = all_shards(config)
-        missing = sum(not (out / config.name / f"{shard.name}.parquet").exists() for shard in every)
+        there = {path.name for path in (out / config.name).glob("*.parquet")}
+        missing = sum(f"{shard.name}.parquet" not in there for shard in every)
+        seal = f"`jax-ir-pairs seal {shlex.quote(str(out / config.name))}` seals the dataset."
+        if not missing:
+            return f"All shards are there; {seal}"
+        if isinstance(out, Path):
+            seal = "the build that ends last seals the dataset."
         return (
             f"{missing:,} of {len(every):,} shards are missing: build them with other --shards, "
-            "or leave --shards out; the build that ends last seals the dataset."
+            f"or leave --shards out; {seal}"
         )
+    if isinstance(out, Path):
+        load = f'load_dataset("{out}", "{config.name}", split="train")'
+    else:
+        files = f"{out}/{config.name}/train-*.parquet"
+        load = f'load_dataset("parquet", data_files="{files}", split="train")'
     folder = shlex.quote(str(out))
     return (
         f"The dataset card is {out / 'README.md'}. Look at a row, at the whole, or load it:\n"
         f"  jax-ir-pairs show {folder} --config {config.name}\n"
         f"  jax-ir-pairs stats {folder} --config {config.name}\n"
-        f'  load_dataset("{out}", "{config.name}", split="train")'
+        f"  {load}"
     )

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from jax_ir_pairs.cli.locations import Location, parse_location
 from jax_ir_pairs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,12 @@ _LINES = 20
 
 def verify(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder that `build` made, or a download of one.")
+        Location,
+        typer.Argument(
+            metavar="DIR",
+            parser=parse_location,
+            help="Folder that `build` made, or a download of one.",
+        ),
     ],
     config: Annotated[str | None, typer.Option("--config", help="Check only this one.")] = None,
     rows: Annotated[

@@ -10,7 +10,6 @@ import json
 import shlex
 from bisect import bisect_right
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ import jax_ir_pairs
 from jax_ir_pairs.atomic import replace_text
 from jax_ir_pairs.config import Config, load_config, resource_folder
 from jax_ir_pairs.errors import BuildError, UsageError
+from jax_ir_pairs.location import Location
 from jax_ir_pairs.schema import LEVELS, SPLITS, arrow_schema, markdown_table
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS
 from jax_ir_pairs.targets import TARGETS
@@ -36,7 +36,7 @@ _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M
 _SIZE_BOUNDS = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
 
 
-def write_card(out: Path) -> Path:
+def write_card(out: Location) -> Location:
     """Writes `out/README.md` for the builds in `out` that are sealed, and gives its path.
 
     **Raises:** [`BuildError`][] where there is none, or where a manifest cannot be read.
@@ -80,7 +80,7 @@ def size_category(rows: int) -> str:
     return _SIZES[bisect_right(_SIZE_BOUNDS, rows)]
 
 
-def _read_manifest(path: Path) -> Manifest:
+def _read_manifest(path: Location) -> Manifest:
     try:
         manifest: Manifest = json.loads(path.read_bytes())
     except ValueError as error:
@@ -90,7 +90,7 @@ def _read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _analysis(out: Path, manifest: Manifest) -> dict[str, Any] | None:
+def _analysis(out: Location, manifest: Manifest) -> dict[str, Any] | None:
     """Gives what `jax-ir-pairs card --analyze` counted on this very build, if it did."""
     path = out / manifest["config"]["name"] / "analysis.json"
     try:

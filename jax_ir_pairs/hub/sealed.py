@@ -145,7 +145,7 @@ def _sealed(out: Path, folder: Folder, manifest: Manifest) -> SealedBuild:
             )
     shards = []
     for shard in listed:
-        path = folder.path / shard["file"]
+        path = out / config / shard["file"]
         content = Content.of(f"{config}/{path.name}", path)
         if content.sha256 != shard["sha256"]:
             raise BuildError(
@@ -153,7 +153,7 @@ def _sealed(out: Path, folder: Folder, manifest: Manifest) -> SealedBuild:
             )
         shards.append(content)
     described = [
-        *(p for p in folder.path.glob("*.json") if p != folder.order),
+        *(path for path in (out / config).glob("*.json") if path != folder.order),
         *(out / "plots" / config).rglob("*"),
     ]
     return SealedBuild(

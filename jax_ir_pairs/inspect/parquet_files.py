@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jax_ir_pairs.build.layout import Shard
 from jax_ir_pairs.errors import BuildError, UsageError
+from jax_ir_pairs.location import Location, file_system_errors, parquet_file
 from jax_ir_pairs.schema import SPLITS
 
 
@@ -20,10 +20,10 @@ class ConfigFiles:
     """The shards of one config, in order, by split; a split without shards is left out."""
 
     name: str
-    folder: Path
-    shards: Mapping[str, tuple[Path, ...]]
+    folder: Location
+    shards: Mapping[str, tuple[Location, ...]]
 
-    def of_split(self, split: str) -> tuple[Path, ...]:
+    def of_split(self, split: str) -> tuple[Location, ...]:
         """Gives the shards of `split`.
 
         **Raises:** [`UsageError`][] where there are none.
@@ -74,16 +74,17 @@ class ConfigFiles:
                     yield shard.read_row_group(group, columns=list(columns))
 
 
-def find_config(folder: Path, name: str | None = None) -> ConfigFiles:
+def find_config(folder: Location, name: str | None = None) -> ConfigFiles:
     """Gives the shards of the config `name`, which may be left out where there is only one.
 
     `folder` is what was built (`out`), or the folder of one config in it (`out/hlo-100`).
 
     **Raises:** [`UsageError`][] that says which configs there are.
     """
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {str(folder)!r}.")
-    places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    with file_system_errors(folder):
+        if not folder.is_dir():
+            raise UsageError(f"There is no folder {str(folder)!r}.")
+        places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     found = [
         ConfigFiles(place.resolve().name, place, shards)
         for place in places
@@ -103,10 +104,10 @@ def find_config(folder: Path, name: str | None = None) -> ConfigFiles:
 
 
 @contextlib.contextmanager
-def open_shard(path: Path) -> Iterator[pq.ParquetFile]:
+def open_shard(path: Location) -> Iterator[pq.ParquetFile]:
     """Opens a shard; what is wrong with its bytes raises [`BuildError`][]."""
     try:
-        with pq.ParquetFile(path) as shard:
+        with parquet_file(path) as shard:
             yield shard
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -117,9 +118,10 @@ def open_shard(path: Path) -> Iterator[pq.ParquetFile]:
         ) from None
 
 
-def _shards(folder: Path) -> dict[str, tuple[Path, ...]]:
-    by_split: dict[str, list[Path]] = {split: [] for split in SPLITS}
-    for path in sorted(folder.glob("*.parquet")):
+def _shards(folder: Location) -> dict[str, tuple[Location, ...]]:
+    by_split: dict[str, list[Location]] = {split: [] for split in SPLITS}
+    found = {path.name: path for path in folder.glob("*.parquet")}
+    for _, path in sorted(found.items()):
         if shard := Shard.of_file(path.name):
             by_split[shard.split].append(path)
     return {split: tuple(paths) for split, paths in by_split.items() if paths}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.inspect.near_duplicates import NearDuplicates
 from jax_ir_pairs.inspect.parquet_files import ConfigFiles
+from jax_ir_pairs.location import Location
 
 NEAR_DUPLICATES = "near_duplicates.json"
 """Where `jax-ir-pairs near-duplicates DIR --json` is looked for, in the folder of the config."""
@@ -81,5 +81,5 @@ def recorded_near_duplicates(files: ConfigFiles, rows: int) -> dict[str, NearDup
     return found
 
 
-def _paths(files: ConfigFiles) -> list[Path]:
+def _paths(files: ConfigFiles) -> list[Location]:
     return [path for paths in files.shards.values() for path in paths]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from jax_ir_pairs.build import Shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import UsageError
+from jax_ir_pairs.location import Location, file_system_errors
 from jax_ir_pairs.schema import SPLITS
 from jax_ir_pairs.verification.findings import Finding, shortened
 
@@ -30,7 +30,7 @@ class Listed:
 class BuiltConfig:
     """One config of a dataset: its manifest, where there is one, and its files."""
 
-    folder: Path
+    folder: Location
     manifest: Mapping[str, Any] | None
     config: Config | None
     """Nothing where there is no manifest, or where this version cannot read its config."""
@@ -58,16 +58,17 @@ class BuiltConfig:
         return sorted(there | set(self.listed), key=key)
 
 
-def configs_in(folder: Path, name: str | None = None) -> list[BuiltConfig]:
+def configs_in(folder: Location, name: str | None = None) -> list[BuiltConfig]:
     """Gives the configs in `folder`, or the one of this name.
 
     `folder` is what was built or downloaded, or the folder of one config in it.
 
     **Raises:** [`UsageError`][] where there is none.
     """
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {str(folder)!r}.")
-    places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    with file_system_errors(folder):
+        if not folder.is_dir():
+            raise UsageError(f"There is no folder {str(folder)!r}.")
+        places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     found = [_built_config(place) for place in places if _holds_shards(place)]
     if not found:
         raise UsageError(
@@ -80,13 +81,13 @@ def configs_in(folder: Path, name: str | None = None) -> list[BuiltConfig]:
     return chosen
 
 
-def _holds_shards(folder: Path) -> bool:
+def _holds_shards(folder: Location) -> bool:
     return (folder / "manifest.json").is_file() or any(
         Shard.of_file(path.name) for path in folder.glob("*.parquet")
     )
 
 
-def _built_config(folder: Path) -> BuiltConfig:
+def _built_config(folder: Location) -> BuiltConfig:
     place = f"{folder.resolve().name}/manifest.json"
     path = folder / "manifest.json"
     if not path.is_file():

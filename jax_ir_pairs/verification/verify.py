@@ -9,17 +9,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jax_ir_pairs.build import Shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.extraction import versions
 from jax_ir_pairs.inspect.parquet_files import open_shard
+from jax_ir_pairs.location import Location, parquet_file
 from jax_ir_pairs.plan import plan_of
 from jax_ir_pairs.verification import columns, provenance
 from jax_ir_pairs.verification.dataset import BuiltConfig, configs_in
@@ -40,7 +39,7 @@ OpenVerifier = Callable[[Config | None], Verifier]
 
 
 def verify(
-    folder: Path,
+    folder: Location,
     *,
     config: str | None = None,
     rows: int | None = 0,
@@ -177,7 +176,7 @@ class _Check:
 
     def _groups(self, file: str) -> Iterator[list[Row]]:
         try:
-            with pq.ParquetFile(self.built.folder / file) as shard:
+            with parquet_file(self.built.folder / file) as shard:
                 for group in range(shard.num_row_groups):
                     yield shard.read_row_group(group).to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

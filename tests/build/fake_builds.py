@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from jax_ir_pairs.build import (
@@ -10,6 +9,7 @@ from jax_ir_pairs.build import (
     build,
     seal,
 )
+from jax_ir_pairs.location import Location
 from jax_ir_pairs.synthesis.program import Program
 from tests.build.fakes import (
     CONFIG,
@@ -19,13 +19,17 @@ from tests.build.fakes import (
 )
 
 
-def fake_build(out: Path, process: FakeProcess | None = None, **options: Any) -> BuildReport:
+def fake_build(
+    out: Location | str, process: FakeProcess | None = None, **options: Any
+) -> BuildReport:
     process = process or FakeProcess()
     config = options.pop("config", CONFIG)
     return build(config, out, open_process=lambda: process, **options)
 
 
-def fake_seal(folder: Path, process: FakeProcess | None = None, **options: Any) -> BuildReport:
+def fake_seal(
+    folder: Location | str, process: FakeProcess | None = None, **options: Any
+) -> BuildReport:
     process = process or FakeProcess()
     return seal(folder, open_process=lambda: process, **options)
 

@@ -50,16 +50,6 @@ def test_a_folder_where_no_build_began_is_refused(tmp_path: Path) -> None:
             fake_seal(folder)
 
 
-def test_a_url_is_refused_and_makes_no_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for url in ("s3://bucket/out", "memory://out", "hf://datasets/a/b"):
-        with pytest.raises(UsageError, match="go to a folder of this machine"):
-            fake_build(Path(url))
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_part_that_comes_again_while_another_process_seals_waits_for_it(tmp_path: Path) -> None:
     fake_build(tmp_path, varied(), shards=range(5))
     whole = files_of(tmp_path / "tiny")

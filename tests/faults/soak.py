@@ -76,7 +76,7 @@ def contents(folder: Path) -> dict[str, str]:
         if path.suffix == ".json":
             known = {k: v for k, v in json.loads(content).items() if k not in _WHO}
             content = json.dumps(known).encode()
-        found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
+        found[path.name] = hashlib.sha256(content).hexdigest()
     return found
 
 

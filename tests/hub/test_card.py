@@ -14,6 +14,7 @@ import yaml
 from jax_ir_pairs.config import Config, load_config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.hub.card import size_category, write_card
+from jax_ir_pairs.location import Location
 from jax_ir_pairs.schema import COLUMNS, LEVELS, arrow_schema
 from jax_ir_pairs.synthesis.functions import functions_config
 from tests.rows import filler_row
@@ -75,7 +76,7 @@ def out(tmp_path: Path) -> Path:
     return out
 
 
-def parts(card: Path) -> tuple[dict[str, Any], str]:
+def parts(card: Location) -> tuple[dict[str, Any], str]:
     _, head, text = card.read_text(encoding="utf-8").split("---\n", 2)
     return yaml.safe_load(head), text
 

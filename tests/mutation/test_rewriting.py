@@ -123,6 +123,14 @@ def test_renaming_a_jaxpr_takes_references_and_jaxprs_on_one_line() -> None:
     assert "(1+0j):c128[]" in renamed
 
 
+def test_renaming_hlo_takes_operands_behind_the_comments_that_count_them() -> None:
+    operands = ", ".join(("/*index=5*/" if n == 5 else "") + f"%lt.{n}" for n in range(7))
+    lines = [f"  %lt.{n} = f32[] parameter({n})\n" for n in range(7)]
+    text = f"ENTRY %main {{\n{''.join(lines)}  ROOT %all = f32[] tuple({operands})\n}}\n"
+    assert "/*index=5*/%lt.5" in text
+    assert "lt." not in REWRITINGS["hlo"]["renamed"](text, Random(0))
+
+
 def test_a_difference_is_one_of_the_greatest_magnitude() -> None:
     expected = [jnp.array([1000.0, 1.0]).__array__()]
     near, far = ([jnp.array([1000.0, 1.0 + by]).__array__()] for by in (0.005, 0.05))
