@@ -89,19 +89,19 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "checked_by",
         "string",
-        "the oracle that confirmed what the program computes; null where it was not run",
+        "the oracle that confirmed what the program computes; null where none did",
         nullable=True,
     ),
     Column(
         "max_abs_error",
         "float64",
-        "greatest difference between its results and the oracle's; null where it was not run",
+        "greatest difference between its results and the oracle's; null where there is none",
         nullable=True,
     ),
     Column(
         "max_rel_error",
         "float64",
-        "the same over the greatest magnitude in that result; null where it was not run",
+        "the same over the greatest magnitude in that result; null where there is none",
         nullable=True,
     ),
     Column("structure_hash", "string", "hash of the program without names, shapes and dtypes"),

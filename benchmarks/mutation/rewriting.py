@@ -24,11 +24,14 @@ _HLO_CALLED = re.compile(
 _HLO_CALLED_LIST = re.compile(r"(?:\w+_computations|control-predecessors)=\{([^}]*)\}")
 _HLO_NAME = re.compile(r"%?([\w.-]+)")
 _LET = re.compile(r"\blet (\w+) = (?=\{ lambda)")
-_LET_USE = re.compile(r"\b\w*jaxpr=(\w+)")
-_JAXPR_RESULTS = re.compile(r"\bin \(([^)]*)\)")
-_JAXPR_VARIABLE = re.compile(r"(?<![\w.:\[-])[a-z]+(?![\w:\[.])")
-_JAXPR_ACCESS = re.compile(r"^.* <- .*$", re.MULTILINE)
-_JAXPR_REFERENCE = re.compile(r"(?<![\w.:-])[a-z]+(?![\w:.])")
+# In a jaxpr, what is no name: strings, `<function f at …>`, axes of types as `{V:i}` and `4@i`, and
+# words around `=`, which are parameters, their values and primitives.
+_JAXPR_WORD = re.compile(
+    r"""'[^'\n]*'|"[^"\n]*"|<(?! |-)[^<>\n]*>|\{[A-Z]:[^}]*\}|@\w+"""
+    r"""|(?<![\w.-])(?P<name>[a-z_]\w*)(?![\w=])"""
+)
+_JAXPR_PRIMITIVE = re.compile(r"(?<!\+)= $")
+_JAXPR_VALUE = re.compile(r"\w=$")
 _TEXT = "a comment"
 
 
@@ -55,17 +58,18 @@ def renamed_hlo(text: str, rng: Random) -> str:
 
 def renamed_jaxpr(text: str, rng: Random) -> str:
     """Other names of variables, and of the jaxprs that are named first."""
-    spans = [m.span("name") for m in jaxpr.BINDER.finditer(text) if m["name"] != "_"]
-    for statement in jaxpr.statements(text):
-        spans += [(use.start, use.end) for use in statement.operands if ":" not in use.name]
-    for results in _JAXPR_RESULTS.finditer(text):
-        spans += [m.span() for m in _JAXPR_VARIABLE.finditer(text, *results.span(1))]
-    for access in _JAXPR_ACCESS.finditer(text):
-        spans += [m.span() for m in _JAXPR_REFERENCE.finditer(text, *access.span())]
-    variables = _edits(text, spans, rng)
-    named = set(_LET.findall(text))
-    lets = [m.span(1) for m in (*_LET.finditer(text), *_LET_USE.finditer(text)) if m[1] in named]
-    return applied(text, {*variables, *_edits(text, lets, rng)})
+    variables = {m["name"] for m in jaxpr.BINDER.finditer(text)} - {"_", "in"}
+    lets = set(_LET.findall(text))
+    spans = []
+    for word in _JAXPR_WORD.finditer(text):
+        before = text[max(0, word.start() - 20) : word.start()]
+        if _JAXPR_PRIMITIVE.search(before):
+            continue
+        is_let = word["name"] in lets and not before.endswith("name=")
+        is_variable = word["name"] in variables and not _JAXPR_VALUE.search(before)
+        if is_let or is_variable:
+            spans.append(word.span("name"))
+    return _renamed(text, spans, rng)
 
 
 def _renamed(text: str, spans: Iterable[tuple[int, int]], rng: Random) -> str:

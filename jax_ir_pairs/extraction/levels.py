@@ -39,8 +39,10 @@ class Compiled:
     extraction: Extraction
 
 
-Checker = Callable[[Compiled], Check]
-"""Runs a program, and says who confirmed its results; raises [`Rejected`][] where nobody does."""
+Checker = Callable[[Compiled], Check | None]
+"""Runs a program, and says who confirmed its results; raises [`Rejected`][] where they are wrong.
+
+Nothing where nobody can say."""
 
 
 def extract(
@@ -141,8 +143,8 @@ def levels_of(
         )
         lap("analysis")
     if check is not None:
-        checked = check(Compiled(traced, compiled, extraction))
-        extraction = replace(extraction, **asdict(checked))
+        if (checked := check(Compiled(traced, compiled, extraction))) is not None:
+            extraction = replace(extraction, **asdict(checked))
         lap("check")
     del compiled, optimized, hlo, lowered
     further = []

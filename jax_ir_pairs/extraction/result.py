@@ -78,7 +78,7 @@ class Extraction:
     transcendentals: float
     peak_memory_bytes: int
     checked_by: str | None = None
-    """Nothing, as the next two, where the program was not run."""
+    """Nothing, as the next two, where the program was not run, or gives other results each time."""
     max_abs_error: float | None = None
     max_rel_error: float | None = None
     further: tuple[TargetLevels, ...] = ()

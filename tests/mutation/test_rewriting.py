@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from jax_ir_pairs.scoring.jaxpr_text.names import same_up_to_names
 from mutation.edit import mutants
 from mutation.judge import difference, judge
 from mutation.languages import MUTATIONS
@@ -121,6 +122,34 @@ def test_renaming_a_jaxpr_takes_references_and_jaxprs_on_one_line() -> None:
     inner = r"(\w+):f32\[\] (\w+):f32\[\]\. let (\w+):f32\[\] = add \1 \2 in \(\3,"
     assert re.search(inner, renamed)
     assert "(1+0j):c128[]" in renamed
+
+
+def test_renaming_a_jaxpr_takes_all_names_and_no_other_words() -> None:
+    text = """\
+let jaxpr = { lambda ; i:f32[2]{V:i}. let
+    n:f32[2]{V:i} = mul i 2.0:f32[]
+  in (n,) } in
+let fft = { lambda ; a:c64[8]. let b:c64[8] = fft[fft_lengths=(14,)] a in (b,) } in
+{ lambda ; f:Ref<default>{f32[4,2]} i:f32[2@i] mul:i32[]. let
+    inspect_sharding[callback=<built-in function f>] i
+    j:i32[] = mul mul 2:i32[]
+    k:f32[2] <- f[j:j+2,:]
+    f[...] += k
+    l:f32[2] = cond[
+      branches=(
+        { lambda ; m:f32[2]. let n:f32[2] = sin m in (n,) }
+        jaxpr
+      )
+      axes=('i',)
+    ] j k
+    o:c64[8] = jit[name=fft jaxpr=fft] l
+  in (o,) }
+"""
+    renamed = REWRITINGS["jaxpr"]["renamed"](text, Random(0))
+    assert same_up_to_names(text, renamed)
+    for kept in ("{V:i}", "2@i", "('i',)", "function f>", "name=fft ", "= fft[", "= mul "):
+        assert renamed.count(kept) == text.count(kept)
+    assert not re.search(r"\bjaxpr\b(?!=)|\b[ajkln]\b|f\[\.", renamed)
 
 
 def test_renaming_hlo_takes_operands_behind_the_comments_that_count_them() -> None:

@@ -11,6 +11,7 @@ from jax_ir_pairs.extraction import levels
 from jax_ir_pairs.extraction.levels import Compiled
 from jax_ir_pairs.extraction.result import Check
 from jax_ir_pairs.extraction.source import abstract_arguments, load
+from jax_ir_pairs.quality.check import check
 from jax_ir_pairs.synthesis.program import Program
 from tests.extraction.hand_written import program
 
@@ -83,3 +84,10 @@ def stablehlo(body: str, *avals: Any) -> str:
     arguments = abstract_arguments(source.inputs)
     text: str = load(source.python, "f").trace(*arguments).lower().as_text()
     return text
+
+
+def confirmed(program: Compiled, seed: int) -> Check:
+    """Gives who confirmed the results of a program of which somebody can."""
+    found = check(program, seed)
+    assert found is not None
+    return found

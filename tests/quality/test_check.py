@@ -11,9 +11,9 @@ import pytest
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.levels import Compiled
 from jax_ir_pairs.quality import check as checking
-from jax_ir_pairs.quality.check import check, execute
+from jax_ir_pairs.quality.check import execute
 from jax_ir_pairs.quality.inputs import Array
-from tests.quality.programs import compiled
+from tests.quality.programs import compiled, confirmed
 
 FLOAT = ("def f(x):\n    return jnp.tanh(x) * 2", "f32[4,8]")
 INTEGER = ("def f(x):\n    return x * 1000003", "i32[8]")
@@ -78,10 +78,10 @@ def test_a_wrong_result_is_a_mismatch(
     body: tuple[str, ...], change: Change, detail: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = compiled(*body)
-    check(program, 0)
+    confirmed(program, 0)
     changed(monkeypatch, change)
     with pytest.raises(Rejected) as info:
-        check(program, 0)
+        confirmed(program, 0)
     assert info.value.reason == "mismatch"
     assert re.fullmatch(detail, info.value.detail), info.value.detail
 
@@ -90,7 +90,7 @@ def test_a_wrong_result_is_a_mismatch(
 def test_what_is_not_finite_is_rejected(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
     changed(monkeypatch, first(lambda x: one_element(x, value)))
     with pytest.raises(Rejected) as info:
-        check(compiled(*FLOAT), 0)
+        confirmed(compiled(*FLOAT), 0)
     assert (info.value.reason, info.value.detail) == (
         "nonfinite",
         "result 0, float32[4,8], on ordinary inputs",
@@ -99,18 +99,18 @@ def test_what_is_not_finite_is_rejected(value: float, monkeypatch: pytest.Monkey
 
 def test_a_program_that_is_not_finite_itself_is_rejected() -> None:
     with pytest.raises(Rejected, match=r"nonfinite: result 0, float32\[8\], on ordinary inputs"):
-        check(compiled("def f(x):\n    return jnp.log(x)", "f32[8]"), 0)
+        confirmed(compiled("def f(x):\n    return jnp.log(x)", "f32[8]"), 0)
 
 
 def test_a_difference_within_the_tolerance_passes_with_its_errors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     program = compiled(*FLOAT)
-    exact = check(program, 0)
+    exact = confirmed(program, 0)
     assert exact.checked_by == "interpreter"
     assert exact.max_rel_error < 3e-7
     changed(monkeypatch, first(lambda x: x * np.float32(1 + 2.0**-20)))
-    off = check(program, 0)
+    off = confirmed(program, 0)
     assert 2.0**-21 < off.max_rel_error < 2.0**-19
     assert off.max_abs_error == pytest.approx(2 * off.max_rel_error, rel=0.2)
 
@@ -121,10 +121,10 @@ def test_what_rounding_its_inputs_moves_as_far_is_no_mismatch(
     program = compiled(*CANCELLING)
     changed(monkeypatch, first(lambda x: x + np.float32(1e-2)))
     # An ulp of x is some 0.06 in the argument of these functions.
-    assert 1e-3 < check(program, 0).max_rel_error < 0.1
+    assert 1e-3 < confirmed(program, 0).max_rel_error < 0.1
     changed(monkeypatch, first(lambda x: x + np.float32(20)))
     with pytest.raises(Rejected, match="mismatch"):
-        check(program, 0)
+        confirmed(program, 0)
 
 
 def test_what_rounding_inside_of_it_moves_as_far_is_no_mismatch(
@@ -135,10 +135,10 @@ def test_what_rounding_inside_of_it_moves_as_far_is_no_mismatch(
         "def f(x):\n    return jnp.sum(jnp.tan(jnp.linspace(-1.0, 1.0, 33))), 2 * x", "f32[8]"
     )
     changed(monkeypatch, first(lambda value: value + np.float32(1e-7)))
-    assert check(program, 1).max_abs_error > 0
+    assert confirmed(program, 1).max_abs_error > 0
     changed(monkeypatch, first(lambda value: value + np.float32(1e-4)))
     with pytest.raises(Rejected, match="mismatch: interpreter: result 0"):
-        check(program, 1)
+        confirmed(program, 1)
 
 
 def test_one_ill_conditioned_result_excuses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_one_ill_conditioned_result_excuses_no_other(monkeypatch: pytest.MonkeyP
     program = compiled(body, "f32[8]")
     changed(monkeypatch, last(lambda x: x + np.float32(1e-2)))
     with pytest.raises(Rejected, match=r"mismatch: interpreter: result 1, "):
-        check(program, 0)
+        confirmed(program, 0)
 
 
 def test_what_the_runtime_refuses_is_a_run_error() -> None:
@@ -155,18 +155,25 @@ def test_what_the_runtime_refuses_is_a_run_error() -> None:
         "def f(x):\n    return jax.pure_callback(refuse, x, x)"
     )
     with pytest.raises(Rejected) as info:
-        check(compiled(body, "f32[4]"), 0)
+        confirmed(compiled(body, "f32[4]"), 0)
     assert info.value.reason == "run-error"
     assert "not today" in info.value.detail
 
 
 def test_the_seed_chooses_the_inputs_and_nothing_else_does() -> None:
     program = compiled(*FLOAT)
-    assert check(program, 5) == check(program, 5)
-    assert len({check(program, seed).max_rel_error for seed in range(4)}) > 1
+    assert confirmed(program, 5) == confirmed(program, 5)
+    assert len({confirmed(program, seed).max_rel_error for seed in range(4)}) > 1
 
 
 def test_inputs_that_jax_drops_are_no_inputs_of_the_modules() -> None:
     body = "def f(x, unused, y):\n    return x - 2 * y"
-    found = check(compiled(body, "f32[4]", "f32[3]", "f32[4]"), 0)
+    found = confirmed(compiled(body, "f32[4]", "f32[3]", "f32[4]"), 0)
     assert (found.checked_by, found.max_rel_error < 1e-6) == ("interpreter", True)
+
+
+def test_what_draws_other_numbers_each_time_is_run_and_confirmed_by_nobody() -> None:
+    drawn = "def f(x):\n    u = jax.lax.rng_uniform(1.0, 2.0, (4,))\n    return "
+    assert checking.check(compiled(f"{drawn}jnp.sin(x * u)", "f32[4]"), 0) is None
+    with pytest.raises(Rejected, match="nonfinite: result 0"):
+        confirmed(compiled(f"{drawn}jnp.log(-u) + x", "f32[4]"), 0)

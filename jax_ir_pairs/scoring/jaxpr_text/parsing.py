@@ -28,6 +28,8 @@ LONGEST = 4_000_000
 """Characters over which a text is refused."""
 DEEPEST = 100
 """Jaxprs within each other over which a text is refused."""
+_HOLD_NAMES = frozenset({"branches", "call"})
+"""Parameters of `cond` and `custom_vmap_call` that are jaxprs, and named without saying so."""
 
 
 def parse(text: str) -> Jaxpr:
@@ -191,7 +193,7 @@ class _Parser(Cursor):
     ) -> Value:
         """Gives a value, white space in it as one space between words and none beside a bracket."""
         text, start = self.text, self.at
-        holds_names = self._defined and (key == "branches" or key.endswith(("jaxpr", "jaxprs")))
+        holds_names = self._defined and (key in _HOLD_NAMES or key.endswith(("jaxpr", "jaxprs")))
         pieces: list[str] = []
         parts: list[Jaxpr | Reference] = []
         closing: list[str] = []

@@ -90,6 +90,16 @@ def test_a_jaxpr_in_place_is_the_one_that_is_defined_ahead() -> None:
     assert not same_up_to_names(call.format(inner), f"let g = {other} in\n" + call.format("g"))
 
 
+@pytest.mark.parametrize("key", ["call", "jaxpr", "branches", "cond_jaxpr"])
+def test_a_jaxpr_is_known_by_name_wherever_a_parameter_holds_one(key: str) -> None:
+    inner = "{ lambda ; a:f32[2]. let b:f32[2] = sin a in (b,) }"
+    text = f"{{ lambda ; a:f32[2]. let b:f32[2] = f[{key}=%s name=jaxpr1] a in (b,) }}"
+    ahead = f"let jaxpr1 = {inner} in {text % 'jaxpr1'}"
+    assert len(parse(ahead).equations[0].params[0][1].parts) == 1
+    assert same_up_to_names(ahead, text % inner)
+    assert not same_up_to_names(ahead, text % inner.replace("sin", "cos"))
+
+
 def test_definitions_may_come_after_what_uses_them() -> None:
     text = (
         "let f = { lambda ; a:f32[]. let b:f32[] = jit[jaxpr=g] a in (b,) } in\n"
