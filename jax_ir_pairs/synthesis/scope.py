@@ -220,15 +220,16 @@ class Scope:
 
     def attempt(self, grow: Callable[[], object]) -> bool:
         """Runs `grow`; where it is ill typed, takes back what it added and gives False."""
+        # Whole lists, since `grow` takes values out of them too.
         before = [
-            (scope, len(scope.body), len(scope.values), dict(scope.unused), len(scope.params))
+            (scope, [*scope.body], [*scope.values], dict(scope.unused), [*scope.params])
             for scope in dict.fromkeys((self.root(), self))
         ]
         try:
             grow()
         except IllTyped:
-            for scope, calls, values, unused, params in before:
-                del scope.body[calls:], scope.values[values:], scope.params[params:]
+            for scope, body, values, unused, params in before:
+                scope.body[:], scope.values[:], scope.params[:] = body, values, params
                 scope.unused = unused
             return False
         return True
