@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from jinja2 import TemplateError
 
+from jax_ir_pairs.build.layout import Shard
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.hub.card import write_card
 from jax_ir_pairs.hub.remote import Hub, HubError, Remote, RemoteFile
@@ -26,7 +27,6 @@ CARD = "README.md"
 OTHER_FILES = "other files"
 
 _OF_NO_DATASET = re.compile(r"\.git\w+|readme\.md|license(\.\w+)?", re.IGNORECASE)
-_SHARD = re.compile(r"\w+-\d{5,}-of-\d{5,}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _refuse_foreign(
         return
     for name in files:
         config, _, rest = name.partition("/")
-        interrupted = config in _names(builds) and _SHARD.fullmatch(rest)
+        interrupted = config in _names(builds) and Shard.of_file(rest)
         if not interrupted and not _OF_NO_DATASET.fullmatch(name):
             raise HubError(
                 f"{hub.repo_id}: is another dataset, with {name} and no manifest of this project; "
