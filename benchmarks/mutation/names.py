@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import keyword
 import string
 from collections.abc import Iterable
 from random import Random
 
-_TAKEN = {"in", "let", "lambda", "nan", "inf", "root", "entry", "main", "true", "false", "none"}
+_TAKEN = {"let", "nan", "inf", "root", "entry", "main", "true", "false", "none", *keyword.kwlist}
 
 
 def fresh(names: Iterable[str], rng: Random) -> dict[str, str]:

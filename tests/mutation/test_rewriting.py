@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator
 from random import Random
@@ -15,6 +16,7 @@ from jax_ir_pairs.scoring.jaxpr_text.names import same_up_to_names
 from mutation.edit import mutants
 from mutation.judge import difference, judge
 from mutation.languages import MUTATIONS
+from mutation.names import fresh
 from mutation.rewriting import REWRITINGS, rewritten
 from tests.mutation.test_mutations import JAXPR, TEXTS
 
@@ -158,6 +160,12 @@ def test_renaming_hlo_takes_operands_behind_the_comments_that_count_them() -> No
     text = f"ENTRY %main {{\n{''.join(lines)}  ROOT %all = f32[] tuple({operands})\n}}\n"
     assert "/*index=5*/%lt.5" in text
     assert "lt." not in REWRITINGS["hlo"]["renamed"](text, Random(0))
+
+
+def test_no_fresh_name_is_a_word_of_python() -> None:
+    table = fresh([f"v{number}" for number in range(600)], Random(0))
+    assert not [name for name in table.values() if keyword.iskeyword(name)]
+    assert len({name for name in table.values() if len(name) == 2}) > 50
 
 
 def test_a_difference_is_one_of_the_greatest_magnitude() -> None:
