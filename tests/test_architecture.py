@@ -30,7 +30,8 @@ FLOORS = {
     "targets": 1,
     "yaml_model": 1,
     "fingerprint": 1,
-    "atomic": 1,
+    "atomic": 2,
+    "location": 1,
     "errors": 0,
     "examples": 0,
 }
