@@ -17,7 +17,7 @@ from jax_ir_pairs.cli.inspection import Folder, coverage, near_duplicates, show,
 from jax_ir_pairs.cli.locations import Location, parse_location
 from jax_ir_pairs.cli.push import push
 from jax_ir_pairs.cli.score import score
-from jax_ir_pairs.cli.signals import open_standard_files, raise_when_ended
+from jax_ir_pairs.cli.signals import drop_unwritten, open_standard_files, raise_when_ended
 from jax_ir_pairs.cli.verify import verify
 from jax_ir_pairs.errors import UsageError
 
@@ -35,7 +35,10 @@ def main() -> None:
     """Runs the command line."""
     open_standard_files()
     raise_when_ended()
-    app(prog_name="jax-ir-pairs")
+    try:
+        app(prog_name="jax-ir-pairs")
+    finally:
+        drop_unwritten()
 
 
 def _version(asked: bool) -> None:

@@ -49,6 +49,19 @@ def open_standard_files() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
+def drop_unwritten() -> None:
+    """Sends to nothing what stdout and stderr hold and cannot write.
+
+    Python tries again as it ends, and its exit status for that, 120, would take the place of ours.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with open(os.devnull, "wb") as nothing:  # noqa: PTH123 (it is no file)
+                os.dup2(nothing.fileno(), stream.fileno())
+
+
 def _end(number: int, frame: FrameType | None) -> NoReturn:
     for ending in _ENDING:
         signal.signal(ending, signal.SIG_IGN)  # a second one would not let it tidy up
