@@ -86,6 +86,17 @@ def file_system_errors(place: Location) -> Iterator[None]:
         raise OSError(errno.EIO, problem, str(place)) from error
 
 
+def with_folders_in(place: Location) -> list[Location]:
+    """Gives a folder, and the folders in it by their names: where the configs of a dataset are.
+
+    **Raises:** [`UsageError`][] where there is none, and [`OSError`][] where it is not in reach.
+    """
+    with file_system_errors(place):
+        if not place.is_dir():
+            raise UsageError(f"There is no folder {str(place)!r}.")
+        return [place, *sorted(path for path in place.iterdir() if path.is_dir())]
+
+
 def parquet_file(place: Location) -> pq.ParquetFile:
     """Opens a Parquet file, of which a URL's is read as far as it is asked for.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
@@ -11,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from jax_ir_pairs.cli.signals import signal_of
+from jax_ir_pairs.cli.signals import drop_unwritten, signal_of
 from jax_ir_pairs.errors import JaxIrPairsError
 
 _MORE = "`jax-ir-pairs --debug …` shows where"
@@ -29,8 +28,7 @@ class Commands(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:  # `| head` has seen enough
-            with open(os.devnull, "wb") as null:  # noqa: PTH123 (it is no file)
-                os.dup2(null.fileno(), sys.stdout.fileno())
+            drop_unwritten()
             raise typer.Exit(1) from None
         except KeyboardInterrupt as interrupt:
             fail_interrupted(interrupt)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from jax_ir_pairs.build.layout import Shard
 from jax_ir_pairs.errors import BuildError, UsageError
-from jax_ir_pairs.location import Location, file_system_errors, parquet_file
+from jax_ir_pairs.location import Location, parquet_file, with_folders_in
 from jax_ir_pairs.schema import SPLITS
 
 
@@ -81,13 +81,9 @@ def find_config(folder: Location, name: str | None = None) -> ConfigFiles:
 
     **Raises:** [`UsageError`][] that says which configs there are.
     """
-    with file_system_errors(folder):
-        if not folder.is_dir():
-            raise UsageError(f"There is no folder {str(folder)!r}.")
-        places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     found = [
         ConfigFiles(place.resolve().name, place, shards)
-        for place in places
+        for place in with_folders_in(folder)
         if (shards := _shards(place))
     ]
     configs = {files.name: files for files in found}

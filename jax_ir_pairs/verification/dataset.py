@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from jax_ir_pairs.build import Shard
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import UsageError
-from jax_ir_pairs.location import Location, file_system_errors
+from jax_ir_pairs.location import Location, with_folders_in
 from jax_ir_pairs.schema import SPLITS
 from jax_ir_pairs.verification.findings import Finding, shortened
 
@@ -65,11 +65,7 @@ def configs_in(folder: Location, name: str | None = None) -> list[BuiltConfig]:
 
     **Raises:** [`UsageError`][] where there is none.
     """
-    with file_system_errors(folder):
-        if not folder.is_dir():
-            raise UsageError(f"There is no folder {str(folder)!r}.")
-        places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    found = [_built_config(place) for place in places if _holds_shards(place)]
+    found = [_built_config(place) for place in with_folders_in(folder) if _holds_shards(place)]
     if not found:
         raise UsageError(
             f"{folder}: there is no dataset in it, such as hlo-100/manifest.json and shards."
