@@ -12,7 +12,11 @@ import jax
 import jaxlib._hlo as _hlo
 import jaxlib._jax as _jax
 
-from jax_ir_pairs.extraction.text import with_one_newline, with_sorted_backend_configs
+from jax_ir_pairs.extraction.text import (
+    with_one_newline,
+    with_sorted_backend_configs,
+    without_pointers,
+)
 
 
 def unoptimized_module(lowered: jax.stages.Lowered) -> Any:
@@ -41,10 +45,10 @@ def parse_hlo(text: str) -> Any:
 
 
 def unoptimized_text(module: Any) -> str:
-    """Gives what `lowered.as_text(dialect="hlo")` does."""
+    """Gives what `lowered.as_text(dialect="hlo")` does, without addresses."""
     options = _hlo.HloPrintOptions.short_parsable()
     options.print_metadata = False
-    return with_one_newline(module.to_string(options))
+    return with_one_newline(without_pointers(module.to_string(options)))
 
 
 def optimized_text(module: Any) -> str:
@@ -55,7 +59,8 @@ def optimized_text(module: Any) -> str:
     options = _hlo.HloPrintOptions()
     options.print_metadata = False
     options.print_large_constants = True
-    return with_one_newline(with_sorted_backend_configs(module.to_string(options)))
+    text = without_pointers(module.to_string(options))
+    return with_one_newline(with_sorted_backend_configs(text))
 
 
 def text_with_metadata(module: Any) -> str:

@@ -24,7 +24,12 @@ from jax_ir_pairs.extraction.passes import compile_with_passes
 from jax_ir_pairs.extraction.result import Check, Extraction, TargetLevels
 from jax_ir_pairs.extraction.source import FILE_NAME, abstract_arguments, load
 from jax_ir_pairs.extraction.targets.compilation import Compilation
-from jax_ir_pairs.extraction.text import with_one_newline, with_plain_scalars, without_machine
+from jax_ir_pairs.extraction.text import (
+    with_one_newline,
+    with_plain_scalars,
+    without_machine,
+    without_pointers,
+)
 
 STAGES = ("trace", "lower", "texts", "compile", "optimized_text", "line_map", "analysis", "check")
 """What `extract` spends its time on, in order; the last only where there is something to check."""
@@ -97,7 +102,7 @@ def levels_of(
     with rejecting("compiler-error"):
         jaxprs = all_jaxprs(traced.jaxpr)
         hlo = hlo_module.unoptimized_module(lowered)
-        stablehlo_text = with_one_newline(lowered.as_text())
+        stablehlo_text = with_one_newline(without_pointers(lowered.as_text()))
         printed_jaxpr, jaxpr_lines = of_jaxpr.text_and_lines(traced.jaxpr, source_file)
         jaxpr_text = with_one_newline(with_plain_scalars(without_machine(printed_jaxpr)))
         hlo_text = hlo_module.unoptimized_text(hlo)

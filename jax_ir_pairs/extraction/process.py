@@ -22,6 +22,7 @@ from jax_ir_pairs.extraction.environment import (
 )
 from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
 from jax_ir_pairs.extraction.result import Extraction, MappedLine, Pass, TargetLevels
+from jax_ir_pairs.extraction.starvation import num_starved
 from jax_ir_pairs.extraction.text import without_machine
 from jax_ir_pairs.targets import require_installed
 
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
 _TRIES = 2
 """Of a program that takes its child down or hangs: what two fresh children do is its own doing."""
 
-_TRIES_OF_KILLED = 20
-"""Of one whose child was killed: by a person, a scheduler, or a system without memory. Enough for
-kills every few seconds to change no row."""
+_TRIES_OF_STARVED = 20
+"""Of one whose child was killed while the system killed for want of memory, or may have."""
+
+_TRIES_OF_KILLED = 1000
+"""Of one whose child a person or a scheduler killed. Enough for kills every few seconds to change
+no row on a busy machine, where one in ten children may live until its answer."""
 
 _FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM"})
 _START_SECONDS = 300.0  # importing JAX from a cold network file system can take minutes
@@ -46,6 +50,10 @@ _STACK_LINE = re.compile(r"\s*(@|\*\*\*|$)")
 
 class _Killed(Rejected):
     """The child was ended by a signal that no program and no compiler sends."""
+
+
+class _Starved(_Killed):
+    """The same, and it may have been for the memory that the program took."""
 
 
 class ExtractionProcess:
@@ -136,7 +144,7 @@ class ExtractionProcess:
         tries: int = _TRIES,
     ) -> Extraction:
         """Gives the levels for some of the targets, by at most so many children that fail."""
-        left = {_Killed: _TRIES_OF_KILLED, Rejected: tries}
+        left = {_Killed: _TRIES_OF_KILLED, _Starved: _TRIES_OF_STARVED, Rejected: tries}
         while True:
             try:
                 return self._once(program, further, check_seed)
@@ -205,8 +213,9 @@ class ExtractionProcess:
         self.close()
 
     def _ready_child(self) -> LineProcess:
-        tries = _TRIES_OF_KILLED
+        left = {_Killed: _TRIES_OF_KILLED, _Starved: _TRIES_OF_STARVED, Rejected: 1}
         while not self._ready:
+            starved = num_starved()
             self.start()
             assert self._child is not None
             try:
@@ -214,8 +223,9 @@ class ExtractionProcess:
             except TimeoutError:
                 _could_not_start(f"it was not ready within {_START_SECONDS:g} s")
             except ChildDiedError as died:
-                tries -= 1
-                if died.cause not in _FROM_OUTSIDE or self._killed or not tries:
+                kind = _kind(died, starved)
+                left[kind] -= 1
+                if self._killed or not left[kind]:
                     _could_not_start(_last_lines(died.errors, 1) or died.cause)
                 self.close()
             else:
@@ -236,6 +246,7 @@ class ExtractionProcess:
         if check_seed is not None:
             request["check_seed"] = check_seed
         seconds = self._limits.seconds * (1 + len(further))
+        starved = num_starved()
         try:
             child.write(json.dumps(request).encode() + b"\n")
             reply: dict[str, Any] = json.loads(child.read(seconds))
@@ -244,9 +255,15 @@ class ExtractionProcess:
         except ChildDiedError as died:
             reason: Reason = "out-of-memory" if _MEMORY_ENDED.search(died.errors) else "crash"
             detail = f"{died.cause}: {_last_lines(died.errors, 3)}".removesuffix(": ")
-            kind = _Killed if died.cause in _FROM_OUTSIDE else Rejected
-            raise kind(reason, detail) from None
+            raise _kind(died, starved)(reason, detail) from None
         return reply
+
+
+def _kind(died: ChildDiedError, starved: int | None) -> type[Rejected]:
+    """Gives whose doing the end of a child is, before which so many processes were starved."""
+    if died.cause not in _FROM_OUTSIDE:
+        return Rejected
+    return _Killed if starved is not None and num_starved() == starved else _Starved
 
 
 def _mapped_line(entry: dict[str, Any]) -> MappedLine:

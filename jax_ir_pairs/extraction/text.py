@@ -15,6 +15,10 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-FX]+")
 _PATH = re.compile(r"(?<![\w.])/(?:[^\s\"'<>:,()/]+/)*(?=[^\s\"'<>:,()/]+\.py\b)")
 # How NumPy's scalars print depends on its version: `np.int64(1)` or `1`.
 _NUMPY_SCALAR = re.compile(r"\bnp\.(?:u?int|float)\d+\(([^()]*)\)|\bnp\.(True|False)_\b")
+# What `jax.debug.inspect_array_sharding` hands XLA: two addresses, of a function and of its data.
+_INSPECTION = "InspectSharding"
+_INSPECTED_STABLEHLO = re.compile(rf'(@{_INSPECTION}\(.*?backend_config = )"(?:[^"\\]|\\.)*"')
+_INSPECTED_HLO = re.compile(rf'("{_INSPECTION}".*?), backend_config="(?:[^"\\]|\\.)*"')
 _BACKEND_CONFIG = "backend_config="
 _DECODER = json.JSONDecoder()
 
@@ -22,6 +26,13 @@ _DECODER = json.JSONDecoder()
 def without_machine(text: str) -> str:
     """Takes the addresses of objects and the folders of Python files out of `text`."""
     return _PATH.sub("", _ADDRESS.sub("", text))
+
+
+def without_pointers(module: str) -> str:
+    """Takes the addresses that a module of StableHLO or HLO holds out of its text."""
+    if _INSPECTION not in module:
+        return module
+    return _INSPECTED_HLO.sub(r"\1", _INSPECTED_STABLEHLO.sub(r'\1""', module))
 
 
 def with_plain_scalars(jaxpr: str) -> str:

@@ -97,3 +97,13 @@ PROGRAMS: dict[str, Program] = {
         *("f32[1024,2048]", "f32[2048,1024]"),
     ),
 }
+
+INSPECTED = program(
+    "from jax.sharding import AxisType, PartitionSpec as P\n\n"
+    "mesh = jax.make_mesh((2,), ('i',), axis_types=(AxisType.Auto,))\n\n\n"
+    "@partial(jax.shard_map, mesh=mesh, in_specs=P('i'), out_specs=P('i'))\n"
+    "def g(x):\n    return x * 2\n\n\n"
+    "def f(x):\n    jax.debug.inspect_array_sharding(x, callback=print)\n    return g(x)",
+    "f32[8]",
+)
+"""A program whose modules would hold two addresses of the process that lowers it."""

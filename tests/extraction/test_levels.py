@@ -15,7 +15,7 @@ from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import Extraction, ExtractionProcess
 from jax_ir_pairs.extraction.environment import child_environment
 from jax_ir_pairs.synthesis.program import Program
-from tests.extraction.hand_written import LIMITS, PROGRAMS, SIMPLE, program
+from tests.extraction.hand_written import INSPECTED, LIMITS, PROGRAMS, SIMPLE, program
 
 _TEXTS = ("jaxpr", "stablehlo", "hlo", "optimized_hlo")
 
@@ -89,6 +89,16 @@ def test_constants_are_whole_where_a_level_has_them(extractions: dict[str, Extra
     assert "38, 57, 76, 95" in constant.hlo
     assert "38, 57, 76, 95" in constant.optimized_hlo
     assert len(constant.stablehlo) > 20 * 20 * 8
+
+
+def test_modules_hold_no_address(process: ExtractionProcess) -> None:
+    extraction = process.extract(INSPECTED)
+    [line] = (line for line in extraction.stablehlo.splitlines() if "@InspectSharding" in line)
+    assert 'backend_config = ""' in line
+    [line] = (line for line in extraction.hlo.splitlines() if '"InspectSharding"' in line)
+    assert "backend_config" not in line
+    with ExtractionProcess(LIMITS) as other:
+        assert other.extract(INSPECTED) == extraction
 
 
 def test_avals_of_every_kind(process: ExtractionProcess) -> None:

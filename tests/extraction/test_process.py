@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Never
@@ -16,6 +17,7 @@ import pytest
 from jax_ir_pairs.config import Limits
 from jax_ir_pairs.errors import BuildError, Rejected
 from jax_ir_pairs.extraction import Extraction, ExtractionProcess
+from jax_ir_pairs.extraction import process as process_module
 from jax_ir_pairs.extraction.line_process import ChildDiedError
 from tests.extraction.hand_written import LIMITS, PROGRAMS, SIMPLE, program
 
@@ -55,11 +57,22 @@ def test_a_hang_costs_one_program_and_its_time(loop: str, simple: Extraction) ->
         assert process.extract(SIMPLE) == simple
 
 
-@pytest.mark.parametrize(("cause", "failures"), [("SIGSEGV", 1), ("SIGKILL", 19), ("timeout", 1)])
+@pytest.mark.parametrize(
+    ("cause", "starved", "failures"),
+    [
+        ("SIGSEGV", [0], 1),
+        ("SIGKILL", [0], 999),
+        ("SIGKILL", itertools.count(), 19),
+        ("SIGKILL", [None], 19),
+        ("timeout", [0], 1),
+    ],
+)
 def test_what_a_fresh_child_does_not_do_again_costs_nothing(
-    monkeypatch: pytest.MonkeyPatch, cause: str, failures: int
+    monkeypatch: pytest.MonkeyPatch, cause: str, starved: Iterable[int | None], failures: int
 ) -> None:
     left = failures
+    kills = itertools.cycle(starved)
+    monkeypatch.setattr(process_module, "num_starved", lambda: next(kills))
 
     def ask(*request: object) -> Never:
         nonlocal left

@@ -7,6 +7,7 @@ from jax_ir_pairs.extraction.text import (
     with_plain_scalars,
     with_sorted_backend_configs,
     without_machine,
+    without_pointers,
 )
 
 
@@ -22,6 +23,17 @@ from jax_ir_pairs.extraction.text import (
 )
 def test_addresses_and_folders_go(text: str, expected: str) -> None:
     assert without_machine(text) == expected
+
+
+def test_pointers_of_a_module_go() -> None:
+    stablehlo = r"""
+    %0 = stablehlo.custom_call @InspectSharding(%x) {backend_config = " \FC\22\\\7F\00\00", has}
+    %1 = stablehlo.custom_call @other(%0) {backend_config = "kept"}"""
+    assert without_pointers(stablehlo) == stablehlo.replace(r" \FC\22\\\7F\00\00", "")
+    hlo = r'''
+    a = f32[8] custom-call(x), custom_call_target="InspectSharding", backend_config=" \374u\"\\177"
+    b = f32[8] custom-call(a), custom_call_target="other", backend_config="kept"'''
+    assert without_pointers(hlo) == hlo.replace(r', backend_config=" \374u\"\\177"', "")
 
 
 def test_numpy_scalars_print_as_those_of_python() -> None:
