@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 
-import jax
 import numpy as np
 
 from jax_ir_pairs.errors import Rejected
@@ -22,7 +20,8 @@ from jax_ir_pairs.quality.comparison import (
     is_inexact,
 )
 from jax_ir_pairs.quality.conditioning import RUNS, SLACK, distance, moved, nudged_results
-from jax_ir_pairs.quality.inputs import Array, ordinary_inputs, physical, unwrapped, wrapped
+from jax_ir_pairs.quality.execution import execute
+from jax_ir_pairs.quality.inputs import Array, ordinary_inputs, physical
 from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
 from jax_ir_pairs.quality.oracles import ORACLES, shaken_results
 from jax_ir_pairs.quality.roundings import tolerances
@@ -69,17 +68,6 @@ def check(program: Compiled, seed: int) -> Check | None:
     return Check(checked_by, difference.max_abs_error, difference.max_rel_error)
 
 
-def execute(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
-    """Gives the results of the compiled program, flat, keys as their words."""
-    avals = program.traced.jaxpr.in_avals
-    flat = [wrapped(value, aval.dtype) for value, aval in zip(inputs, avals, strict=True)]
-    executable: Any = program.executable
-    args, kwargs = jax.tree.unflatten(executable.in_tree, flat)
-    results = jax.tree.leaves(executable(*args, **kwargs))
-    jax.effects_barrier()  # a callback that fails late fails here
-    return [unwrapped(result) for result in results]
-
-
 def _hold_to_avals(program: Compiled, results: Sequence[Array]) -> None:
     avals = program.traced.jaxpr.out_avals
     if len(results) != len(avals):
@@ -106,26 +94,32 @@ def _explained(
     results: Sequence[Array],
     others: Sequence[Array],
     allowed: Sequence[float],
-    runs: Sequence[Sequence[Array]],
+    runs: Iterable[Sequence[Array]],
 ) -> bool:
     """Tells whether `others` are about as far from `results` as these are in `runs`.
 
-    Those are off by roundings alone. An integer that these do not move has to be right, and an
-    infinity or a NaN is explained by nothing.
+    Those are off by roundings alone, and are made one by one until they explain it. An integer that
+    these do not move has to be right, and an infinity or a NaN is explained by nothing.
     """
-    if not runs:
+    seen: list[Sequence[Array]] = []
+    for run in runs:
+        seen.append(run)
+        if all(
+            _within(own, other, limit, [moves[place] for moves in seen])
+            for place, (own, other, limit) in enumerate(zip(results, others, allowed, strict=True))
+        ):
+            return True
+    return False
+
+
+def _within(own: Array, other: Array, allowed: float, moves: Sequence[Array]) -> bool:
+    if (own.shape, own.dtype) != (other.shape, other.dtype):
         return False
-    for place, (own, other) in enumerate(zip(results, others, strict=True)):
-        if (own.shape, own.dtype) != (other.shape, other.dtype):
-            return False
-        moves = [run[place] for run in runs]
-        if not is_inexact(own.dtype):
-            # Indices, flags and bits that a rounding decides, in about as many places.
-            if np.count_nonzero(own != other) > SLACK * np.count_nonzero(moved(own, moves)):
-                return False
-            continue
-        apart, spread = compare([other], [own], 0.0), distance(own, moves)
-        within = apart.max_rel_error <= allowed[place] or apart.max_abs_error <= SLACK * spread
-        if math.isinf(spread) or not within:
-            return False
-    return True
+    if not is_inexact(own.dtype):
+        # Indices, flags and bits that a rounding decides, in about as many places.
+        differing, decided = np.count_nonzero(own != other), np.count_nonzero(moved(own, moves))
+        return bool(differing <= SLACK * decided)
+    apart, spread = compare([other], [own], 0.0), distance(own, moves)
+    if math.isinf(spread):
+        return False
+    return apart.max_rel_error <= allowed or apart.max_abs_error <= SLACK * spread

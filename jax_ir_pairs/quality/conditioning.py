@@ -6,7 +6,7 @@ bit; no two correct compilers need agree there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -21,10 +21,11 @@ SLACK = 8.0
 
 def nudged_results(
     run: Callable[[list[Array]], list[Array]], inputs: Sequence[Array]
-) -> list[list[Array]]:
+) -> Iterator[list[Array]]:
     """Gives what `run` gives for inputs that are off by a rounding, some times over."""
     bits = np.random.PCG64(0)
-    return [run([nudged(value, bits) for value in inputs]) for _ in range(RUNS)]
+    for _ in range(RUNS):
+        yield run([nudged(value, bits) for value in inputs])
 
 
 def slack(value: Array, others: Sequence[Array]) -> float:

@@ -16,29 +16,27 @@ from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 from jaxlib.mlir.passmanager import PassManager
 
+from jax_ir_pairs.quality.apart import ALONE, CONTRACTION, is_apart
+from jax_ir_pairs.quality.contraction import contraction
 from jax_ir_pairs.quality.element_types import numpy_name
-from jax_ir_pairs.quality.interpreter_cost import ALONE, UnsupportedError, cost, is_identity
+from jax_ir_pairs.quality.interpreter_cost import UnsupportedError, cost, is_identity
 from jax_ir_pairs.quality.interpreter_faults import mend
-from jax_ir_pairs.quality.outlining import (
-    Value,
-    functions_of,
-    inline,
-    nested,
-    outlined,
-    used,
-)
+from jax_ir_pairs.quality.outlining import functions_of, nested
+from jax_ir_pairs.quality.segments import Run, Segmented
 from jax_ir_pairs.quality.tolerance import UNIT_ROUNDOFF
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-BASE_LIMIT, LIMIT_PER_OP = 200_000.0, 3_500.0
+BASE_LIMIT, LIMIT_PER_OP = 50_000.0, 2_200.0
 """Units of `interpreter_cost` over which a program is left to an oracle that compiles it: for any
-program, and more for each of its operations. A unit takes some 0.25 µs, and XLA some 1 ms for an
-operation (the CPU, 100 programs), so this is about where interpreting takes longer than that."""
+program, and more for each of its operations. A unit takes some 1 µs, and XLA some 2.2 ms for an
+operation (500 programs, x86-64), so this is about where interpreting takes longer than that."""
 
 _OF_PLACEMENT = ("arg_attrs", "res_attrs", "sdy.sharding")
 """Attributes that say where values lie, or are of no other use; a sharding names a mesh."""
-_PIPELINE = "builtin.module(func.func(chlo-legalize-to-stablehlo))"
+_PIPELINE = (
+    "builtin.module(func.func(stablehlo-legalize-composite-to-call,chlo-legalize-to-stablehlo))"
+)
 
 _PLAIN = frozenset(
     {"i1", *(f"{kind}{bits}" for kind in ("i", "ui") for bits in (8, 16, 32, 64))}
@@ -70,39 +68,32 @@ def interpret(
 ) -> list[Array]:
     """Gives the results of the `main` of a module, as it is printed, on `inputs`.
 
-    Shardings are passed over: the result is that of one device. An op that the interpreter lacks
-    is handed to `run_alone`, in a module of its own, where `main` has it outside of any loop. What
-    `change` does to the module comes first, and costs nothing.
+    Shardings are passed over: the result is that of one device. NumPy is handed large contractions,
+    and `run_alone` the ops that the interpreter lacks, each in a module of its own, where none is
+    in a branch. What `change` does to the module comes first, and costs nothing.
 
     **Raises:** [`UnsupportedError`][] where the interpreter lacks something or would take too long,
     and ValueError where the inputs are not those of `main`.
     """
+    apart = CONTRACTION if run_alone is None else CONTRACTION | ALONE
     with make_ir_context(), ir.Location.unknown():
         module = ir.Module.parse(stablehlo_text)
-        alone = cost(module, limit, lacking=run_alone is not None).alone
+        costs = cost(module, limit, apart)
         change(module)
         _make_ready(module)
-        if not alone:
-            return _evaluate(module, inputs)
-        assert run_alone is not None
-        functions = functions_of(module)
-        block = functions["main"].regions[0].blocks[0]
-        inline(block, functions, lambda op: op.name in ALONE)
-        known: dict[Value, Array] = dict(zip(block.arguments, inputs, strict=True))
-        *pieces, [end] = _pieces(block)
-        results = list(end.operands)
-        needed = [used(piece) for piece in [*pieces, [end]]]
-        parts = []
-        for place, piece in enumerate(pieces):
-            later = {value for values in needed[place + 1 :] for value in values}
-            gives = [value for op in piece for value in op.results if value in later]
-            parts.append((piece[0].name in ALONE, *outlined(piece, gives, functions), gives))
-        end.erase()  # the last that uses values of the parts, which are whole without each other
-        for lacking, part, takes, gives in parts:
-            values = [known[value] for value in takes]
-            found = run_alone(str(part), values) if lacking else _evaluate(part, values)
-            known |= zip(gives, found, strict=True)
-        return [known[value] for value in results]
+        if not costs.apart:
+            return _Prepared(module)(inputs)
+
+        def alone(part: ir.Module) -> Run:
+            [op, _] = (op.operation for op in functions_of(part)["main"].regions[0].blocks[0])
+            if op.name not in CONTRACTION:
+                assert run_alone is not None
+                return functools.partial(run_alone, str(part))
+            compute = contraction(op)
+            places = [ir.BlockArgument(value).arg_number for value in op.operands]
+            return lambda values: [compute(*(values[place] for place in places))]
+
+        return Segmented(module, lambda op: is_apart(op, apart), alone, _Prepared)(inputs)
 
 
 class Interpreter:
@@ -132,21 +123,6 @@ class _Prepared:
         attributes = [_attribute(v, kind) for v, kind in zip(inputs, self._kinds, strict=True)]
         plain = iter([np.array(r) for r in stablehlo.eval_module(self._module, attributes)])
         return [_narrowed(plain, dtype) for dtype in self._dtypes]
-
-
-def _evaluate(module: ir.Module, inputs: Sequence[Array]) -> list[Array]:
-    return _Prepared(module)(inputs)
-
-
-def _pieces(block: ir.Block) -> list[list[ir.Operation]]:
-    """Gives the ops of a block in runs: each op of `ALONE` is one, and so is the return."""
-    pieces: list[list[ir.Operation]] = [[]]
-    for op in list(block.operations):
-        if op.operation.name in ALONE or op.operation.name == "func.return":
-            pieces += [[op.operation], []]
-        else:
-            pieces[-1].append(op.operation)
-    return [piece for piece in pieces if piece]
 
 
 @functools.cache

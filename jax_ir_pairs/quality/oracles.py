@@ -1,4 +1,4 @@
-"""Who else can say what a program gives: five oracles, the most independent first. In the child.
+"""Who else can say what a program gives: four oracles, the most independent first. In the child.
 
 All take the inputs that the compiled program was run on, and give its results as NumPy has them.
 """
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import jax
-from jax.extend.core import jaxpr_as_fun
-
+from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
 from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
 from jax_ir_pairs.extraction.levels import Compiled
-from jax_ir_pairs.quality.inputs import Array, physical, unwrapped, wrapped
+from jax_ir_pairs.quality.execution import execute
+from jax_ir_pairs.quality.inputs import Array, physical
 from jax_ir_pairs.quality.interpreter import (
     BASE_LIMIT,
     LIMIT_PER_OP,
@@ -40,7 +40,9 @@ REWRITES = (
 _DYNAMIC = re.compile(r"tensor<[^>]*\?")
 # What jaxlib says where it turns an op of HLO into none of StableHLO.
 _NO_STABLEHLO = "unregistered operation 'mhlo.unknown'"
-_OF_THIS_PROCESS = re.compile(r'(?:custom_call_target="|custom_call @)\w*callback')
+_OF_THIS_PROCESS = re.compile(
+    r'(?:custom_call_target="|custom_call @)(?:\w*callback|InspectSharding)'
+)
 # Only the simplifier takes these out again, and nothing else can compile them.
 _NEEDS_SIMPLIFIER = "LayoutConstraint"
 
@@ -68,18 +70,15 @@ def _executable(stablehlo_text: str) -> Executable:
 
 def shaken_results(
     program: Compiled, inputs: Sequence[Array], checked_by: str, runs: int
-) -> list[list[Array]]:
+) -> Iterator[list[Array]]:
     """Gives what the interpreter makes of the module with roundings that are drawn, `runs` times.
 
     Nothing where it was not the interpreter that ran it.
     """
-    if checked_by not in _RUN_ALONE:
-        return []
-    lacking = _RUN_ALONE[checked_by]
-    return [
-        _interpreted(program, inputs, lacking, change=partial(shake, seed=seed))
-        for seed in range(runs)
-    ]
+    if checked_by in _RUN_ALONE:
+        for seed in range(runs):
+            change = partial(shake, seed=seed)
+            yield _interpreted(program, inputs, _RUN_ALONE[checked_by], change=change)
 
 
 def _interpreted(
@@ -100,7 +99,8 @@ def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
         raise UnsupportedError("has shapes that JAX makes static as it compiles")
     if program.extraction.num_devices > 1:
         raise UnsupportedError("is of several devices, whose meshes HLO's text does not keep whole")
-    _refuse_callbacks(text)
+    if _OF_THIS_PROCESS.search(text):
+        raise UnsupportedError("calls into this process")
     try:
         executable = Executable(stablehlo_of(text), options=_without_rewrites(text))
     except RuntimeError as error:
@@ -111,40 +111,22 @@ def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
 
 
 def by_stablehlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
-    """Gives what the row's `stablehlo` does on its devices, compiled as [`by_hlo`][] does.
-
-    **Raises:** [`UnsupportedError`][] where it calls into this process.
-    """
+    """Gives what the row's `stablehlo` does on its devices, compiled as [`by_hlo`][] does."""
     text, num_devices = program.extraction.stablehlo, program.extraction.num_devices
-    _refuse_callbacks(text)
-    if _DYNAMIC.search(text):
-        raise UnsupportedError("has shapes that JAX makes static as it compiles")
-    executable = Executable(text, num_devices, _without_rewrites(text))
+    options = _without_rewrites(text)
+    if _OF_THIS_PROCESS.search(text) or _DYNAMIC.search(text):
+        # The text has not what it calls, nor the shapes that JAX makes static as it compiles.
+        lowered = program.traced.lower()
+        again = lowered.compile(compiler_options={**COMPILER_OPTIONS, **options})
+        return execute(replace(program, executable=again), inputs)
+    executable = Executable(text, num_devices, options)
     shapes = [physical(aval)[0] for aval in program.traced.jaxpr.out_avals]
     return executable(kept(program, inputs), shapes)
-
-
-def _refuse_callbacks(text: str) -> None:
-    if _OF_THIS_PROCESS.search(text):
-        raise UnsupportedError("calls into this process")
 
 
 def _without_rewrites(text: str) -> dict[str, str]:
     left_out = (p for p in REWRITES if p != "algsimp" or _NEEDS_SIMPLIFIER not in text)
     return {"xla_disable_hlo_passes": ",".join(left_out)}
-
-
-def by_jax(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
-    """Gives what the jaxpr does op by op, each primitive compiled alone and loops run in Python."""
-    jaxpr = program.traced.jaxpr
-    # Arrays of JAX, which some primitives insist on that take NumPy's where they are traced.
-    arguments = [
-        jax.numpy.asarray(wrapped(x, aval.dtype))
-        for x, aval in zip(inputs, jaxpr.in_avals, strict=True)
-    ]
-    with jax.disable_jit():
-        results = jaxpr_as_fun(jaxpr)(*arguments)
-    return [unwrapped(result) for result in results]
 
 
 _RUN_ALONE: Mapping[str, RunAlone | None] = MappingProxyType(
@@ -159,7 +141,6 @@ ORACLES: dict[str, Oracle] = {
     "interpreter+xla": by_interpreter_and_xla,
     "hlo": by_hlo,
     "stablehlo": by_stablehlo,
-    "jax": by_jax,
 }
 """By what `checked_by` calls them, in the order in which they are asked."""
 

@@ -36,27 +36,34 @@ def nested(ops: Sequence[ir.Operation]) -> Iterator[ir.Operation]:
         waiting += [o.operation for region in op.regions for b in region for o in b.operations]
 
 
+def leading(
+    functions: Mapping[str, ir.Operation], wanted: Callable[[ir.Operation], bool]
+) -> Callable[[ir.Operation], bool]:
+    """Gives what tells whether an op is a wanted one, has one inside of it, or calls one."""
+    through: dict[str, bool] = {}
+
+    def calls(name: str) -> bool:
+        if name not in through:
+            through[name] = leads(functions[name])
+        return through[name]
+
+    def leads(op: ir.Operation) -> bool:
+        return any(
+            calls(callee(inner)) if inner.name == "func.call" else wanted(inner)
+            for inner in nested([op])
+        )
+
+    return leads
+
+
 def inline(
     block: ir.Block, functions: Mapping[str, ir.Operation], wanted: Callable[[ir.Operation], bool]
 ) -> None:
-    """Puts the ops of a function in place of each call right in `block` that leads to a wanted op.
-
-    A call that is in a loop stays one.
-    """
-    leading: dict[str, bool] = {}
-
-    def leads(name: str) -> bool:
-        if name not in leading:
-            leading[name] = any(
-                leads(callee(op)) if op.name == "func.call" else wanted(op)
-                for op in nested([functions[name]])
-            )
-        return leading[name]
-
+    """Puts the ops of a function in place of each wanted call right in `block`, and of theirs."""
     waiting = [op.operation for op in block.operations]
     while waiting:
         op = waiting.pop(0)
-        if op.name == "func.call" and leads(callee(op)):
+        if op.name == "func.call" and wanted(op):
             waiting = _inlined(op, functions[callee(op)]) + waiting
 
 

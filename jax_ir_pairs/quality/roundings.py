@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
+from jax_ir_pairs.quality.apart import axes
 from jax_ir_pairs.quality.formats import formats_of_results
-from jax_ir_pairs.quality.interpreter_cost import axes, trips
+from jax_ir_pairs.quality.interpreter_cost import trips
 from jax_ir_pairs.quality.outlining import Value, callee, functions_of
 from jax_ir_pairs.quality.tolerance import tolerance
 

@@ -63,10 +63,11 @@ class Reference:
         """Gives its results where the inputs are off by a rounding, some times over."""
         key = draw, interpreted
         if key not in self._nudged:
-            others = nudged_results(
+            runs = nudged_results(
                 lambda inputs: self.program.run(inputs, interpreted=interpreted),
                 self.values(draw),
             )
+            others = list(runs)
             if isinstance(draw, str) and self.program.interpreter is not None:
                 others.append(self.results(draw, interpreted=not interpreted))
             self._nudged[key] = others

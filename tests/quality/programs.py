@@ -23,6 +23,10 @@ LOOP_OF_CHOLESKY = (
     "        return jnp.linalg.cholesky(y @ y.T + jnp.eye(4))\n\n"
     "    return lax.fori_loop(0, 3, body, x)"
 )
+BRANCH_OF_CHOLESKY = (
+    "def f(x):\n    return lax.cond(x[0, 0] > 9, jnp.linalg.cholesky, jnp.negative, x)"
+)
+COMPOSITE = "def f(x):\n    return lax.composite(lambda y: jnp.sin(y) + 1, name='my.sine')(x) * 2"
 SHARDED = (
     "from jax.sharding import AxisType, PartitionSpec as P\n\n"
     "mesh = jax.make_mesh((2,), ('i',), axis_types=(AxisType.Auto,))\n\n\n"
@@ -37,6 +41,9 @@ LAYOUT_AND_CALLBACK = (
     "def f(x):\n    y = with_layout_constraint(x, Layout((1, 0)))\n"
     "    return jax.pure_callback(lambda y: y, y, y) * 2"
 )
+INSPECTED = SHARDED.replace("def f(", "def g(") + (
+    "\n\n\ndef f(x):\n    jax.debug.inspect_array_sharding(x, callback=print)\n    return g(x)"
+)
 SYMBOLIC = (
     "from jax import export\n\n"
     "exported = export.export(jax.jit(lambda x: jnp.abs(x) - x))(\n"
@@ -46,15 +53,19 @@ SYMBOLIC = (
 
 TAKEN = {
     "interpreter": ("def f(x):\n    return jnp.sin(x) @ x.T + 1", "f32[4,4]"),
+    "interpreter of a composite": (COMPOSITE, "f32[4]"),
+    "interpreter with a large contraction": ("def f(x):\n    return x @ x.T + 1", "f32[80,60]"),
     "interpreter+xla of cholesky": (CHOLESKY, "f32[4,4]"),
     "interpreter+xla of fft": (FFT, "f32[8]"),
     "interpreter+xla of lapack": ("def f(x):\n    return jnp.linalg.qr(x)[1]", "f32[4,4]"),
+    "interpreter+xla in a loop": (LOOP_OF_CHOLESKY, "f32[4,4]"),
     "hlo as too costly": (COSTLY, "f32[32,32]"),
-    "hlo as in a loop": (LOOP_OF_CHOLESKY, "f32[4,4]"),
+    "hlo as in a branch": (BRANCH_OF_CHOLESKY, "f32[4,4]"),
     "stablehlo": (SHARDED, "f32[4]"),
-    "jax of callback": (CALLBACK, "f32[4]"),
-    "jax of a layout": (LAYOUT_AND_CALLBACK, "f32[4,3]"),
-    "jax of symbolic": (SYMBOLIC, "f32[4,2]"),
+    "stablehlo that shows a sharding": (INSPECTED, "f32[4]"),
+    "stablehlo with a callback": (CALLBACK, "f32[4]"),
+    "stablehlo with a layout": (LAYOUT_AND_CALLBACK, "f32[4,3]"),
+    "stablehlo of symbolic": (SYMBOLIC, "f32[4,2]"),
 }
 """Programs by the oracle that is taken for them, and why."""
 

@@ -11,7 +11,7 @@ import pytest
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.levels import Compiled
 from jax_ir_pairs.quality import check as checking
-from jax_ir_pairs.quality.check import execute
+from jax_ir_pairs.quality.execution import execute
 from jax_ir_pairs.quality.inputs import Array
 from tests.quality.programs import compiled, confirmed
 

@@ -7,7 +7,15 @@ import pytest
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
-from jax_ir_pairs.quality.outlining import callee, functions_of, inline, nested, outlined, used
+from jax_ir_pairs.quality.outlining import (
+    callee,
+    functions_of,
+    inline,
+    leading,
+    nested,
+    outlined,
+    used,
+)
 
 TEXT = """
 func.func @main(%x: tensor<2xf32>, %y: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
@@ -55,7 +63,8 @@ def test_functions_and_what_calls_name(module: ir.Module) -> None:
 
 def test_only_calls_that_lead_to_a_wanted_op_are_replaced(module: ir.Module) -> None:
     block = main(module)
-    inline(block, functions_of(module), lambda op: op.name == "stablehlo.tanh")
+    functions = functions_of(module)
+    inline(block, functions, leading(functions, lambda op: op.name == "stablehlo.tanh"))
     assert names(block) == [
         "stablehlo.sine",
         "stablehlo.add",
