@@ -12,11 +12,7 @@ import jax
 import jaxlib._hlo as _hlo
 import jaxlib._jax as _jax
 
-from jax_ir_pairs.extraction.text import (
-    with_one_newline,
-    with_sorted_backend_configs,
-    without_pointers,
-)
+from jax_ir_pairs.extraction.text import module_text, with_sorted_backend_configs
 
 
 def unoptimized_module(lowered: jax.stages.Lowered) -> Any:
@@ -48,7 +44,7 @@ def unoptimized_text(module: Any) -> str:
     """Gives what `lowered.as_text(dialect="hlo")` does, without addresses."""
     options = _hlo.HloPrintOptions.short_parsable()
     options.print_metadata = False
-    return with_one_newline(without_pointers(module.to_string(options)))
+    return module_text(module.to_string(options))
 
 
 def optimized_text(module: Any) -> str:
@@ -59,8 +55,7 @@ def optimized_text(module: Any) -> str:
     options = _hlo.HloPrintOptions()
     options.print_metadata = False
     options.print_large_constants = True
-    text = without_pointers(module.to_string(options))
-    return with_one_newline(with_sorted_backend_configs(text))
+    return with_sorted_backend_configs(module_text(module.to_string(options)))
 
 
 def text_with_metadata(module: Any) -> str:

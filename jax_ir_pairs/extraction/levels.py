@@ -25,10 +25,10 @@ from jax_ir_pairs.extraction.result import Check, Extraction, TargetLevels
 from jax_ir_pairs.extraction.source import FILE_NAME, abstract_arguments, load
 from jax_ir_pairs.extraction.targets.compilation import Compilation
 from jax_ir_pairs.extraction.text import (
+    module_text,
     with_one_newline,
     with_plain_scalars,
     without_machine,
-    without_pointers,
 )
 
 STAGES = ("trace", "lower", "texts", "compile", "optimized_text", "line_map", "analysis", "check")
@@ -102,7 +102,7 @@ def levels_of(
     with rejecting("compiler-error"):
         jaxprs = all_jaxprs(traced.jaxpr)
         hlo = hlo_module.unoptimized_module(lowered)
-        stablehlo_text = with_one_newline(without_pointers(lowered.as_text()))
+        stablehlo_text = module_text(lowered.as_text())
         printed_jaxpr, jaxpr_lines = of_jaxpr.text_and_lines(traced.jaxpr, source_file)
         jaxpr_text = with_one_newline(with_plain_scalars(without_machine(printed_jaxpr)))
         hlo_text = hlo_module.unoptimized_text(hlo)

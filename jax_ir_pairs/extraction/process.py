@@ -144,7 +144,7 @@ class ExtractionProcess:
         tries: int = _TRIES,
     ) -> Extraction:
         """Gives the levels for some of the targets, by at most so many children that fail."""
-        left = {_Killed: _TRIES_OF_KILLED, _Starved: _TRIES_OF_STARVED, Rejected: tries}
+        left = _tries(of_its_own=tries)
         while True:
             try:
                 return self._once(program, further, check_seed)
@@ -213,7 +213,7 @@ class ExtractionProcess:
         self.close()
 
     def _ready_child(self) -> LineProcess:
-        left = {_Killed: _TRIES_OF_KILLED, _Starved: _TRIES_OF_STARVED, Rejected: 1}
+        left = _tries(of_its_own=1)
         while not self._ready:
             starved = num_starved()
             self.start()
@@ -257,6 +257,11 @@ class ExtractionProcess:
             detail = f"{died.cause}: {_last_lines(died.errors, 3)}".removesuffix(": ")
             raise _kind(died, starved)(reason, detail) from None
         return reply
+
+
+def _tries(of_its_own: int) -> dict[type[Rejected], int]:
+    """Gives how many children may fail, by whose doing it is."""
+    return {_Killed: _TRIES_OF_KILLED, _Starved: _TRIES_OF_STARVED, Rejected: of_its_own}
 
 
 def _kind(died: ChildDiedError, starved: int | None) -> type[Rejected]:

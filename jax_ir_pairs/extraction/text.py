@@ -45,6 +45,11 @@ def with_one_newline(text: str) -> str:
     return text.strip("\n") + "\n"
 
 
+def module_text(printed: str) -> str:
+    """Gives the canonical text of a module of StableHLO or HLO, as it is printed."""
+    return with_one_newline(without_pointers(printed))
+
+
 def with_sorted_backend_configs(hlo: str) -> str:
     """Sorts the keys of each `backend_config={…}` of an HLO text, as `Compiled.as_text` does.
 

@@ -14,9 +14,8 @@ import numpy as np
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.element_types import numpy_name
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def contraction(op: ir.Operation) -> Callable[[Array, Array], Array]:

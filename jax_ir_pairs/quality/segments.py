@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 from jaxlib.mlir import ir
 
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.outlining import Value, functions_of, inline, leading, outlined, used
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Run = Callable[[Sequence[Array]], Sequence[Array]]
 """Gives the results of a module for its inputs."""
 

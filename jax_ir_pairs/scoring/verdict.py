@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from jax_ir_pairs.quality.comparison import Array, compare, is_inexact
 from jax_ir_pairs.quality.conditioning import moved, nudged_results, slack
@@ -63,11 +64,8 @@ class Reference:
         """Gives its results where the inputs are off by a rounding, some times over."""
         key = draw, interpreted
         if key not in self._nudged:
-            runs = nudged_results(
-                lambda inputs: self.program.run(inputs, interpreted=interpreted),
-                self.values(draw),
-            )
-            others = list(runs)
+            run = partial(self.program.run, interpreted=interpreted)
+            others = list(nudged_results(run, self.values(draw)))
             if isinstance(draw, str) and self.program.interpreter is not None:
                 others.append(self.results(draw, interpreted=not interpreted))
             self._nudged[key] = others

@@ -16,7 +16,7 @@ from jax_ir_pairs.extraction.targets.cuda_libraries import pinned_versions
 from jax_ir_pairs.extraction.targets.gpu_callbacks import gpus_are_cuda, without_callbacks
 from jax_ir_pairs.extraction.targets.parallel import running_on
 from jax_ir_pairs.extraction.targets.topology import devices
-from jax_ir_pairs.extraction.text import with_one_newline, without_pointers
+from jax_ir_pairs.extraction.text import module_text
 from jax_ir_pairs.targets import TARGETS
 
 
@@ -60,7 +60,7 @@ class Compilation:
         Raises ValueError for a program that brings a mesh of this process's own devices: XLA would
         compile it for those.
         """
-        stablehlo = with_one_newline(without_pointers(lowered.as_text()))
+        stablehlo = module_text(lowered.as_text())
         options = PLATFORM_OPTIONS[TARGETS[self.target].platform]
         compiled = lowered.compile(compiler_options=dict(options))
         if own := _devices_of(compiled) & set(jax.local_devices()):
