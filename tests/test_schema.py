@@ -9,24 +9,20 @@ from jax_ir_pairs.schema import (
     COLUMNS,
     LEVELS,
     SPLITS,
+    Column,
     arrow_schema,
     columns,
     features,
     markdown_table,
+    without_value,
 )
 from tests.rows import filler_row
 
 
 def test_features_and_arrow_schema_agree() -> None:
-    def without_nullability(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
-        return [(field.name, field.type) for field in schema]
-
     made_by_features = features().arrow_schema
-    assert [name for name, _ in without_nullability(made_by_features)] == [c.name for c in COLUMNS]
-    for (name, ours), (_, theirs) in zip(
-        without_nullability(arrow_schema()), without_nullability(made_by_features), strict=True
-    ):
-        assert ours == theirs, name
+    assert made_by_features.names == [column.name for column in COLUMNS]
+    assert arrow_schema().equals(made_by_features)  # else `datasets` casts all that it reads
 
 
 def test_rows_of_the_schema_encode_as_features_do() -> None:
@@ -34,11 +30,19 @@ def test_rows_of_the_schema_encode_as_features_do() -> None:
     assert datasets.Dataset(table).features == features()
 
 
+TARGETS = ("cpu", "tpu-v5e", "cuda-h100")
 OF_THE_CHECK = ["checked_by", "max_abs_error", "max_rel_error"]
 
 
-def test_only_the_columns_of_the_check_take_a_null() -> None:
-    assert [field.name for field in arrow_schema() if field.nullable] == OF_THE_CHECK
+@pytest.mark.parametrize("column", columns(TARGETS, passes=True), ids=lambda column: column.name)
+def test_only_columns_of_the_check_and_of_further_targets_go_without_a_value(
+    column: Column,
+) -> None:
+    schema = pa.schema([arrow_schema(TARGETS, passes=True).field(column.name)])
+    has_none = pa.table({column.name: [None]}, schema)
+    may = column.name in OF_THE_CHECK or column.name.endswith(("_tpu_v5e", "_cuda_h100"))
+    assert without_value(has_none) == ([] if may else [column.name])
+    assert not without_value(has_none.slice(0, 0))
 
 
 def test_columns_are_named_once_and_every_level_has_one() -> None:
@@ -57,9 +61,6 @@ def test_markdown_table_has_each_column(column: object) -> None:
     assert lines[0].count("|") == 4
 
 
-TARGETS = ("cpu", "tpu-v5e", "cuda-h100")
-
-
 def test_each_further_target_adds_two_columns_after_the_levels() -> None:
     assert columns() == columns(("cpu",)) == COLUMNS
     names = [column.name for column in columns(TARGETS)]
@@ -71,7 +72,7 @@ def test_each_further_target_adds_two_columns_after_the_levels() -> None:
     assert names[place : place + 4] == more
     assert [name for name in names if name not in more] == [column.name for column in COLUMNS]
     schema = arrow_schema(TARGETS)
-    assert [field.name for field in schema if field.nullable] == more + OF_THE_CHECK
+    assert schema.names == names
     assert list(features(TARGETS)) == names
     assert all(f"| `{name}` | string |" in markdown_table(TARGETS) for name in more)
 
@@ -85,7 +86,6 @@ def test_passes_come_after_the_levels_and_targets() -> None:
 
 def test_rows_with_passes_encode_as_features_do() -> None:
     field = arrow_schema(passes=True).field("passes")
-    assert not field.nullable
     assert [inner.name for inner in field.type.value_type] == ["pipeline", "pass", "hlo"]
     steps = [{"pipeline": "p", "pass": "dce", "hlo": "HloModule m"}]
     table = pa.table({"passes": [steps]}, pa.schema([field]))

@@ -24,7 +24,7 @@ from jax_ir_pairs.build.records import Refusal, Rejection, Row, text_hash
 from jax_ir_pairs.errors import CHECK_REASONS, INCIDENT_REASONS
 from jax_ir_pairs.location import Location, parquet_file
 from jax_ir_pairs.plan import PlanCounts
-from jax_ir_pairs.schema import LEVELS, arrow_schema
+from jax_ir_pairs.schema import LEVELS, arrow_schema, without_value
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -167,7 +167,10 @@ def write_shard(
             use_content_defined_chunking=True,
         ) as writer:
             while group := list(itertools.islice(stream, ROWS_PER_GROUP)):
-                writer.write_table(pa.Table.from_pylist(group, schema))
+                table = pa.Table.from_pylist(group, schema)
+                if missing := without_value(table):
+                    raise ValueError(f"{path}: rows without {', '.join(missing)}")
+                writer.write_table(table)
                 digests.extend(map(_digest, group))
         size, checksum = temporary.stat().st_size, sha256_of(temporary)
         num_bytes = _uncompressed(pq.read_metadata(temporary))

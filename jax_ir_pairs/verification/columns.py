@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from jax_ir_pairs.config import Config
-from jax_ir_pairs.schema import arrow_schema
+from jax_ir_pairs.schema import arrow_schema, without_value
 from jax_ir_pairs.verification.findings import Finding
 
 
@@ -18,14 +18,14 @@ def wrong_columns(place: str, config: Config | None, schema: pa.Schema) -> list[
     findings = []
     for field in wanted:
         at = schema.get_field_index(field.name)
-        if at >= 0 and schema.field(at).equals(field):  # names of a list's items aside
+        if at >= 0 and schema.field(at).type.equals(field.type):  # names of a list's items aside
             continue
-        found = "missing" if at < 0 else _described(schema.field(at))
-        findings.append(Finding("schema", place, f"column {field.name}", _described(field), found))
+        found = "missing" if at < 0 else str(schema.field(at).type)
+        findings.append(Finding("schema", place, f"column {field.name}", str(field.type), found))
     if config is None or findings:
         return findings
     findings = [
-        Finding("schema", place, f"column {name}", "no such column", _described(schema.field(name)))
+        Finding("schema", place, f"column {name}", "no such column", str(schema.field(name).type))
         for name in schema.names
         if name not in wanted.names
     ]
@@ -36,9 +36,13 @@ def wrong_columns(place: str, config: Config | None, schema: pa.Schema) -> list[
     return findings
 
 
+def nulls(place: str, table: pa.Table) -> list[Finding]:
+    """Gives each column that has nulls where every row should have a value."""
+    return [
+        Finding("schema", place, f"column {name}", "a value in every row", "null")
+        for name in without_value(table)
+    ]
+
+
 def _schema_of(config: Config) -> pa.Schema:
     return arrow_schema(config.targets, passes=config.passes)
-
-
-def _described(field: pa.Field) -> str:
-    return f"{field.type}{'' if field.nullable else ' not null'}"

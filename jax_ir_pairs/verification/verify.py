@@ -178,7 +178,11 @@ class _Check:
         try:
             with parquet_file(self.built.folder / file) as shard:
                 for group in range(shard.num_row_groups):
-                    yield shard.read_row_group(group).to_pylist()
+                    table = shard.read_row_group(group)
+                    if found := columns.nulls(self.built.place(file), table):
+                        self.report.add(found)  # what reads its rows could not go on
+                        return
+                    yield table.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             place = self.built.place(file)
             problem = shortened(f"{type(error).__name__}: {error}")

@@ -16,10 +16,11 @@ from jax_ir_pairs import plan
 from jax_ir_pairs.build import records
 from jax_ir_pairs.config import Config, Recipe, Splits
 from jax_ir_pairs.errors import Rejected
-from jax_ir_pairs.extraction import Extraction, MappedLine, TargetLevels
+from jax_ir_pairs.extraction import Extraction, TargetLevels
 from jax_ir_pairs.extraction.result import Pass
 from jax_ir_pairs.synthesis.graph import Function
 from jax_ir_pairs.synthesis.program import Program
+from tests.extractions import fake_extraction
 
 CONFIG = Config(
     name="tiny",
@@ -107,6 +108,8 @@ class FakeProcess:
     check: Callable[[Program], None] = nothing_rejected
     further: Callable[[Program], tuple[TargetLevels, ...]] = no_further_target
     passes: tuple[Pass, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What each extraction has instead of the usual."""
     extracted: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
@@ -115,24 +118,10 @@ class FakeProcess:
         with self.lock:
             self.extracted[program.id] += 1
         self.check(program)
-        name = f"{self.jaxpr(program):x}"
-        return Extraction(
-            jaxpr=f"jaxpr {name}",
-            stablehlo=f"stablehlo {name}",
-            hlo=f"hlo {name}",
-            optimized_hlo=f"optimized hlo {name}",
-            line_map=(MappedLine(1, (1,), (1,), (1,), (1,)),),
-            primitives=("sin", "tanh"),
-            num_eqns=2,
-            num_stablehlo_ops=2,
-            num_hlo_instructions=4,
-            num_fusions=1,
-            num_devices=1,
-            flops=12.0,
-            bytes_accessed=48.0,
-            transcendentals=12.0,
-            peak_memory_bytes=96,
+        return fake_extraction(
+            f"{self.jaxpr(program):x}",
             **({} if check_seed is None else CHECKED),
+            **self.values,
             further=self.further(program),
             passes=self.passes,
         )

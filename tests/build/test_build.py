@@ -20,6 +20,7 @@ from jax_ir_pairs.schema import COLUMNS, arrow_schema
 from tests.build.fake_builds import StopHereError, fake_build, stopping_after, varied
 from tests.build.fakes import (
     CONFIG,
+    FakeProcess,
     files_of,
 )
 
@@ -38,6 +39,12 @@ def test_a_build_gives_the_rows_that_were_asked_for(tmp_path: Path) -> None:
         assert set(table["split"].to_pylist()) == {shard.split}
         assert table["index"].to_pylist() == list(range(table.num_rows))
         assert table.column_names == [column.name for column in COLUMNS]
+
+
+def test_a_row_without_a_value_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rows without flops"):
+        fake_build(tmp_path, FakeProcess(values={"flops": None}))
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def test_a_sealed_folder_holds_what_the_build_wrote_and_nothing_else(tmp_path: Path) -> None:

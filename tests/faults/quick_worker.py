@@ -15,7 +15,8 @@ import time
 from typing import Any
 
 from jax_ir_pairs.extraction.lifeline import end_with_parent
-from jax_ir_pairs.extraction.result import Extraction, MappedLine
+from jax_ir_pairs.extraction.result import Extraction
+from tests.extractions import fake_extraction
 
 SECONDS = 0.02
 """What a program takes."""
@@ -35,22 +36,10 @@ def answer(python: str, *, crashes: bool) -> dict[str, Any]:
 
 
 def extraction(number: int) -> Extraction:
-    return Extraction(
+    return fake_extraction(
+        f"{number:x}",
         jaxpr=f"jaxpr {number % 400}",
-        stablehlo=f"stablehlo {number:x}",
-        hlo=f"hlo {number:x}",
         optimized_hlo=f"optimized hlo {number:x} " * 50,
-        line_map=(MappedLine(1, (1,), (1,), (1,), (1,)),),
-        primitives=("sin", "tanh"),
-        num_eqns=2,
-        num_stablehlo_ops=2,
-        num_hlo_instructions=4,
-        num_fusions=1,
-        num_devices=1,
-        flops=12.0,
-        bytes_accessed=48.0,
-        transcendentals=12.0,
-        peak_memory_bytes=96,
     )
 
 

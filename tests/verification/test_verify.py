@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -169,6 +170,25 @@ def test_a_column_too_few_or_of_another_type_is_named(out: Path, folder: Path) -
     assert found[OTHER_TRAIN][0] == "column note"
     assert found[TEST][0] == "column python"
     assert found[TEST][1].startswith("large_string")
+
+
+@pytest.mark.parametrize("column", ["id", "optimized_hlo", "line_map", "num_eqns"])
+def test_a_row_without_a_value_is_named_and_its_file_not_read_on(
+    out: Path, folder: Path, column: str
+) -> None:
+    change_row(folder, TRAIN, 6, **{column: None})
+    finding = only(verified(out, rows=None))
+    assert (finding.kind, finding.place) == ("schema", f"tiny/{TRAIN}")
+    assert (finding.what, finding.found) == (f"column {column}", "null")
+
+
+def test_files_of_before_which_say_what_is_never_null_are_read(out: Path, folder: Path) -> None:
+    table = pq.read_table(folder / TRAIN)
+    never = [field.with_nullable(table[field.name].null_count > 0) for field in table.schema]
+    pq.write_table(table.cast(pa.schema(never)), folder / TRAIN)
+    fit_manifest(folder, TRAIN)
+    assert not pq.read_schema(folder / TRAIN).field("id").nullable
+    assert verified(out).is_sound
 
 
 def test_a_changed_text_under_a_checksum_that_fits_is_found_by_making_it_again(
