@@ -13,6 +13,7 @@ from jax_ir_pairs.extraction.failures import rejecting
 from jax_ir_pairs.extraction.levels import Compiled
 from jax_ir_pairs.extraction.result import Check
 from jax_ir_pairs.quality.comparison import (
+    Array,
     all_finite,
     compare,
     described,
@@ -21,7 +22,7 @@ from jax_ir_pairs.quality.comparison import (
 )
 from jax_ir_pairs.quality.conditioning import RUNS, SLACK, distance, moved, nudged_results
 from jax_ir_pairs.quality.execution import execute
-from jax_ir_pairs.quality.inputs import Array, ordinary_inputs, physical
+from jax_ir_pairs.quality.inputs import ordinary_inputs, physical
 from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
 from jax_ir_pairs.quality.oracles import ORACLES, shaken_results
 from jax_ir_pairs.quality.roundings import tolerances

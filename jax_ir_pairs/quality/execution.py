@@ -8,7 +8,8 @@ from typing import Any
 import jax
 
 from jax_ir_pairs.extraction.levels import Compiled
-from jax_ir_pairs.quality.inputs import Array, unwrapped, wrapped
+from jax_ir_pairs.quality.comparison import Array
+from jax_ir_pairs.quality.inputs import unwrapped, wrapped
 
 
 def execute(program: Compiled, inputs: Sequence[Array]) -> list[Array]:

@@ -13,9 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.synthesis.types import LONG_NAMES, input_bounds
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 _SHORT_NAMES = {long.removesuffix("_"): short for short, long in LONG_NAMES.items()}
 _LANE = 2**16 - 1

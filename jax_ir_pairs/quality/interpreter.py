@@ -17,6 +17,7 @@ from jaxlib.mlir.dialects import stablehlo
 from jaxlib.mlir.passmanager import PassManager
 
 from jax_ir_pairs.quality.apart import ALONE, CONTRACTION, is_apart
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.contraction import contraction
 from jax_ir_pairs.quality.element_types import numpy_name
 from jax_ir_pairs.quality.interpreter_cost import UnsupportedError, cost, is_identity
@@ -24,8 +25,6 @@ from jax_ir_pairs.quality.interpreter_faults import mend
 from jax_ir_pairs.quality.outlining import functions_of, nested
 from jax_ir_pairs.quality.segments import Run, Segmented
 from jax_ir_pairs.quality.tolerance import UNIT_ROUNDOFF
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 BASE_LIMIT, LIMIT_PER_OP = 50_000.0, 2_200.0
 """Units of `interpreter_cost` over which a program is left to an oracle that compiles it: for any

@@ -16,8 +16,9 @@ from typing import Any
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
 from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
 from jax_ir_pairs.extraction.levels import Compiled
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.execution import execute
-from jax_ir_pairs.quality.inputs import Array, physical
+from jax_ir_pairs.quality.inputs import physical
 from jax_ir_pairs.quality.interpreter import (
     BASE_LIMIT,
     LIMIT_PER_OP,

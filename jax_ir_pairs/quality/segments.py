@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from jaxlib.mlir import ir
 
@@ -31,6 +32,12 @@ class _Segments:
         for step in self.steps:
             step(known)
         return [known[number] for number in self.results]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    kind: Literal["loop", "apart", "rest"]
+    ops: list[ir.Operation]
 
 
 class Segmented:
@@ -70,44 +77,44 @@ class Segmented:
         pieces = self._pieces(ops)
         later = [used([end])]
         for piece in reversed(pieces):
-            later.append(later[-1] | used(piece))
+            later.append(later[-1] | used(piece.ops))
         steps, loops = [], []
         for piece, needed in zip(pieces, reversed(later[:-1]), strict=True):
-            if self._is_stepped(piece[0]):
-                steps.append(self._loop(piece[0]))
-                loops.append(piece[0])
-            elif step := self._step(piece, [v for op in piece for v in op.results if v in needed]):
-                steps.append(step)
+            if piece.kind == "loop":
+                steps.append(self._loop(piece.ops[0]))
+                loops += piece.ops
+            else:
+                gives = [value for op in piece.ops for value in op.results if value in needed]
+                steps += self._step(piece, gives)
         results = self._of(end.operands)
         # Last first: what uses values of other modules goes before these do.
         for op in (end, *reversed(loops)):
             op.erase()
         return _Segments(arguments, steps, results)
 
-    def _pieces(self, ops: Sequence[ir.Operation]) -> list[list[ir.Operation]]:
-        pieces: list[list[ir.Operation]] = [[]]
+    def _pieces(self, ops: Sequence[ir.Operation]) -> list[_Piece]:
+        pieces = [_Piece("rest", [])]
         for op in ops:
-            if self._is_apart(op) or self._is_stepped(op):
-                pieces += [[op], []]
+            if self._is_apart(op):
+                pieces += [_Piece("apart", [op]), _Piece("rest", [])]
+            elif op.name == "stablehlo.while" and self._leads(op):
+                pieces += [_Piece("loop", [op]), _Piece("rest", [])]
             else:
-                pieces[-1].append(op)
-        return [piece for piece in pieces if piece]
+                pieces[-1].ops.append(op)
+        return [piece for piece in pieces if piece.ops]
 
-    def _is_stepped(self, op: ir.Operation) -> bool:
-        return op.name == "stablehlo.while" and self._leads(op)
-
-    def _step(self, piece: Sequence[ir.Operation], gives: Sequence[Value]) -> _Step | None:
-        prepare = self._alone if self._is_apart(piece[0]) else self._rest
-        part, takes = outlined(piece, gives, self._functions)
+    def _step(self, piece: _Piece, gives: Sequence[Value]) -> list[_Step]:
+        part, takes = outlined(piece.ops, gives, self._functions)
         self._parts.append(part)
         if not gives:
-            return None
+            return []
+        prepare = self._alone if piece.kind == "apart" else self._rest
         run, taken, given = prepare(part), self._of(takes), self._of(gives)
 
         def step(known: _Known) -> None:
             known |= zip(given, run([known[number] for number in taken]), strict=True)
 
-        return step
+        return [step]
 
     def _loop(self, op: ir.Operation) -> _Step:
         condition, body = (self._segments(region.blocks[0]) for region in op.regions)

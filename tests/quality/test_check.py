@@ -11,8 +11,8 @@ import pytest
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.levels import Compiled
 from jax_ir_pairs.quality import check as checking
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.execution import execute
-from jax_ir_pairs.quality.inputs import Array
 from tests.quality.programs import compiled, confirmed
 
 FLOAT = ("def f(x):\n    return jnp.tanh(x) * 2", "f32[4,8]")

@@ -12,8 +12,8 @@ from jax import lax
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.contraction import contraction
-from jax_ir_pairs.quality.inputs import Array
 from jax_ir_pairs.quality.interpreter import interpret
 from jax_ir_pairs.quality.outlining import functions_of
 

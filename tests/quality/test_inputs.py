@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 
 from jax_ir_pairs.extraction.source import abstract_arguments
-from jax_ir_pairs.quality.comparison import all_finite, is_inexact
+from jax_ir_pairs.quality.comparison import Array, all_finite, is_inexact
 from jax_ir_pairs.quality.inputs import (
-    Array,
     is_key,
     nudged,
     ordinary_inputs,

@@ -9,7 +9,7 @@ import pytest
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
-from jax_ir_pairs.quality.inputs import Array
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.interpreter import Interpreter, interpret
 from jax_ir_pairs.quality.segments import Run, Segmented
 from tests.quality.programs import stablehlo

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_ir_pairs.quality.inputs import Array
+from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.interpreter import interpret
 from jax_ir_pairs.quality.shaking import shake
 
