@@ -33,10 +33,15 @@ REWRITES = (
     "algsimp",
     "constant_folding",
     "cse",
+    "dot-library-rewriter",
     "reshape-mover",
     "while-loop-simplifier",
 )
-"""Passes that rewrite a module, left out of the second compilation so that it is another one."""
+"""Passes that rewrite a module, left out of the second compilation so that it is another one.
+
+`dot-library-rewriter` hands products, reductions and what is fused with them to YNNPACK, some of
+whose results are wrong (docs/checks.md); without it, XLA makes code of its own for them.
+"""
 
 _DYNAMIC = re.compile(r"tensor<[^>]*\?")
 # What jaxlib says where it turns an op of HLO into none of StableHLO.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from jax_ir_pairs.quality.comparison import compare
@@ -58,6 +59,13 @@ def test_each_refuses_ahead_of_what_it_cannot_run(body: str, aval: str, refusing
                 oracle(program, inputs)
         else:
             assert compare(oracle(program, inputs), expected, 1e-5).agrees
+
+
+@pytest.mark.parametrize("name", ["hlo", "stablehlo"])
+def test_a_second_compilation_has_not_the_library_that_rounds_a_fused_conversion(name: str) -> None:
+    program = compiled("def f(x):\n    return x.astype(jnp.uint8).max(axis=0)", "f32[1536,3]")
+    [result] = ORACLES[name](program, [np.full((1536, 3), 2.6, np.float32)])
+    assert result.tolist() == [2, 2, 2]
 
 
 def test_the_inputs_that_the_modules_have() -> None:
