@@ -115,6 +115,23 @@ def test_a_difference_within_the_tolerance_passes_with_its_errors(
     assert off.max_abs_error == pytest.approx(2 * off.max_rel_error, rel=0.2)
 
 
+def test_what_xla_gets_wrong_is_a_mismatch_by_whoever_checks_it() -> None:
+    # Seed 4505 of hlo-10k, too dear for the interpreter; docs/checks.md has the bug. Where this
+    # fails, XLA may have mended it: see whether `r` is truncated now.
+    body = """def f(x, proj):
+    proj2 = x @ proj
+
+    def score(x, y):
+        a = y.astype(jnp.int8)
+        r = x.astype(jnp.int8)
+        top = jnp.max(r)
+        return a - top
+
+    return jax.vmap(score, in_axes=(2, 1))(proj2, proj)"""
+    with pytest.raises(Rejected, match="mismatch: hlo: result 0, int8"):
+        confirmed(compiled(body, "f32[24,24,6]", "f32[6,24]"), 4505)
+
+
 def test_what_rounding_its_inputs_moves_as_far_is_no_mismatch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
