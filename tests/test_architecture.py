@@ -43,6 +43,7 @@ WITH_JAX = {
     "extraction/hlo_module.py",
     "extraction/in_process.py",  # of the caller
     "extraction/levels.py",
+    "extraction/pallas.py",
     "extraction/passes.py",
     "extraction/registry.py",
     "extraction/source.py",

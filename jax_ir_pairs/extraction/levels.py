@@ -20,6 +20,7 @@ from jax_ir_pairs.extraction.line_map import jaxpr as of_jaxpr
 from jax_ir_pairs.extraction.line_map import stablehlo as of_stablehlo
 from jax_ir_pairs.extraction.line_map.inheritance import Lines
 from jax_ir_pairs.extraction.line_map.table import line_map, of_instructions
+from jax_ir_pairs.extraction.pallas import load_pallas
 from jax_ir_pairs.extraction.passes import compile_with_passes
 from jax_ir_pairs.extraction.result import Check, Extraction, TargetLevels
 from jax_ir_pairs.extraction.source import FILE_NAME, abstract_arguments, load
@@ -75,6 +76,8 @@ def extract(
         jax.config.update("jax_enable_x64", False)
         return load(python, entry_point).trace(*abstract_arguments(inputs))
 
+    if "pallas" in python:
+        load_pallas()
     return levels_of(trace, targets, lap, passes=passes, check=check)
 
 

@@ -107,3 +107,17 @@ INSPECTED = program(
     "f32[8]",
 )
 """A program whose modules would hold two addresses of the process that lowers it."""
+
+KERNEL = program(
+    "from jax.experimental import pallas as pl\n\n\n"
+    "def kernel(x_ref, o_ref):\n    o_ref[...] = x_ref[...] * 2\n\n\n"
+    "def f(x, y):\n    z = pl.pallas_call(\n        kernel,\n"
+    "        out_shape=jax.ShapeDtypeStruct((4, 16), jnp.float32),\n        grid=(2,),\n"
+    "        in_specs=[pl.BlockSpec((2, 16), lambda i: (i, 0))],\n"
+    "        out_specs=pl.BlockSpec((2, 16), lambda i: (i, 0)),\n"
+    "        interpret=True,\n    )(x)\n"
+    "    return z, jnp.remainder(y, y[0])",
+    "f32[4,16]",
+    "i32[4]",
+)
+"""A program that calls `_where` of two scalars while it is traced, and while it is lowered."""

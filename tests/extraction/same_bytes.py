@@ -26,7 +26,7 @@ from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import ExtractionProcess
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.program import Program
-from tests.extraction.hand_written import INSPECTED, PROGRAMS, program
+from tests.extraction.hand_written import INSPECTED, KERNEL, PROGRAMS, program
 
 Digests = dict[str, dict[str, str]]
 """By name of the program, the hash of each field of its extraction, or its rejection."""
@@ -106,7 +106,7 @@ def drawn(count: int) -> dict[str, Program]:
     """Gives as many programs, of all families of the standard mix, with names, and one more."""
     recipe = load_config("hlo-10k").recipe
     families = sorted(name for name in family_names() if recipe.families.get(name))
-    found = {"inspected": INSPECTED}
+    found = {"inspected": INSPECTED, "kernel": KERNEL}
     for number in range(count):
         family = families[number % len(families)]
         seed = number // len(families)

@@ -15,7 +15,7 @@ from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import Extraction, ExtractionProcess
 from jax_ir_pairs.extraction.environment import child_environment
 from jax_ir_pairs.synthesis.program import Program
-from tests.extraction.hand_written import INSPECTED, LIMITS, PROGRAMS, SIMPLE, program
+from tests.extraction.hand_written import INSPECTED, KERNEL, LIMITS, PROGRAMS, SIMPLE, program
 
 _TEXTS = ("jaxpr", "stablehlo", "hlo", "optimized_hlo")
 
@@ -99,6 +99,12 @@ def test_modules_hold_no_address(process: ExtractionProcess) -> None:
     assert "backend_config" not in line
     with ExtractionProcess(LIMITS) as other:
         assert other.extract(INSPECTED) == extraction
+
+
+def test_the_first_kernel_of_a_process_is_lowered_as_the_second() -> None:
+    with ExtractionProcess(LIMITS) as fresh:
+        first, second = fresh.extract(KERNEL), fresh.extract(KERNEL)
+    assert first == second
 
 
 def test_avals_of_every_kind(process: ExtractionProcess) -> None:
