@@ -103,7 +103,7 @@ _WIDE = program(
 
 
 def drawn(count: int) -> dict[str, Program]:
-    """Gives as many programs, of all families of the standard mix, with names, and one more."""
+    """Gives as many programs, of all families of the standard mix, with names, and two more."""
     recipe = load_config("hlo-10k").recipe
     families = sorted(name for name in family_names() if recipe.families.get(name))
     found = {"inspected": INSPECTED, "kernel": KERNEL}
