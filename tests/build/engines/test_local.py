@@ -55,7 +55,7 @@ def test_each_task_is_done_once(workers: int) -> None:
     assert all(process.closed for process in processes)
 
 
-def run_two(first: Callable[[], None]) -> tuple[Hanging, list[str]]:
+def run_two(first: Callable[[Hanging], None]) -> tuple[Hanging, list[str]]:
     """Runs `first` in one worker while the other one hangs in an extraction."""
     process = Hanging()
     outcomes: list[str] = []
@@ -63,7 +63,7 @@ def run_two(first: Callable[[], None]) -> tuple[Hanging, list[str]]:
     def work(task: str, extractor: Extractor, emit: Emit) -> None:
         if task == "first":
             assert process.busy.wait(20)
-            first()
+            first(process)
             return
         try:
             extractor.extract(PROGRAM)
@@ -78,17 +78,21 @@ def run_two(first: Callable[[], None]) -> tuple[Hanging, list[str]]:
     return process, outcomes
 
 
-def fail() -> None:
+def fail(process: Hanging) -> None:
     raise ZeroDivisionError
 
 
-def press_ctrl_c() -> None:
+def press_ctrl_c(process: Hanging) -> None:
+    """Leaves the main thread in its wait, as a signal does that comes just before one."""
+    time.sleep(0.3)  # till the main thread waits
     _thread.interrupt_main()
-    time.sleep(0.2)
+    assert process.killed.wait(20)
 
 
 @pytest.mark.parametrize("first", [fail, press_ctrl_c])
-def test_a_stop_interrupts_the_others_and_is_no_rejection(first: Callable[[], None]) -> None:
+def test_a_stop_interrupts_the_others_and_is_no_rejection(
+    first: Callable[[Hanging], None],
+) -> None:
     process, outcomes = run_two(first)
 
     assert process.killed.is_set()
