@@ -100,6 +100,7 @@ class Scorer:
             for start in range(0, len(jobs), _IN_A_CHUNK):
                 waiting.put((row, jobs[start : start + _IN_A_CHUNK]))
         found: list[tuple[int, Score]] = []
+        stop = threading.Event()
 
         def work(process: ScoringProcess) -> None:
             while True:
@@ -108,6 +109,8 @@ class Scorer:
                 except queue.Empty:
                     return
                 for place, task, answer in jobs:
+                    if stop.is_set():
+                        return
                     request = _request(task, answer, self._draws)
                     found.append((place, process.score(row, request)))
 
@@ -116,8 +119,11 @@ class Scorer:
             work(processes[0])
             return found
         with ThreadPoolExecutor(len(processes)) as pool:
-            for done in [pool.submit(work, process) for process in processes]:
-                done.result()
+            try:
+                for done in [pool.submit(work, process) for process in processes]:
+                    done.result()
+            finally:  # after Ctrl-C the others end with the answers that they are at
+                stop.set()
         return found
 
     def close(self) -> None:

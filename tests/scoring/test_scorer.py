@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -56,6 +58,28 @@ def test_the_same_answer_is_scored_once(scorer: Scorer, monkeypatch: pytest.Monk
     monkeypatch.setattr(process, "score", noted)
     assert scorer.score_many(TASK, [ROW] * 5, [WRONG] * 5) == [scorer.score(TASK, ROW, WRONG)] * 5
     assert len(asked) == 2
+
+
+def test_an_interrupt_leaves_the_answers_that_nobody_is_at() -> None:
+    others = threading.Event()
+    asked = []
+
+    def interrupted(row: str, request: Mapping[str, Any]) -> Score:
+        assert others.wait(20)
+        raise KeyboardInterrupt
+
+    def slow(row: str, request: Mapping[str, Any]) -> Score:
+        others.set()
+        asked.append(request)
+        time.sleep(0.2)
+        return RIGHT
+
+    with Scorer(2) as scorer, pytest.MonkeyPatch.context() as patch:
+        for process, score in zip(scorer._processes, (interrupted, slow), strict=True):
+            patch.setattr(process, "score", score)
+        with pytest.raises(KeyboardInterrupt):
+            scorer.score_many(TASK, [ROW] * 100, [f"{WRONG}// {n}" for n in range(100)])
+    assert len(asked) < 10
 
 
 def test_a_process_that_was_killed_is_started_again() -> None:
