@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import pytest
 from hypothesis import settings
@@ -24,6 +25,29 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["JAX_IR_PAIRS_CACHE"] = str(base / "jax-ir-pairs-cache")
     os.environ["HF_HOME"] = str(base / "hf-home")
     os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--one-in",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of the cases of each parametrized test run every Nth; all other tests run",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    every: int = config.getoption("--one-in")
+    seen: Counter[str] = Counter()
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        test, _, case = item.nodeid.partition("[")
+        (left if case and seen[test] % every else kept).append(item)
+        seen[test] += 1
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 pytest_plugins = ["tests.built"]
