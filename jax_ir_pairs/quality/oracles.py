@@ -33,15 +33,15 @@ REWRITES = (
     "algsimp",
     "constant_folding",
     "cse",
-    "dot-library-rewriter",
     "reshape-mover",
     "while-loop-simplifier",
 )
-"""Passes that rewrite a module, left out of the second compilation so that it is another one.
+"""Passes that rewrite a module, left out of the second compilation so that it is another one."""
 
-`dot-library-rewriter` hands products, reductions and what is fused with them to YNNPACK, some of
-whose results are wrong (docs/checks.md); without it, XLA makes code of its own for them.
-"""
+_NO_LIBRARY = {"xla_cpu_experimental_ynn_fusion_type": ""}
+"""Hands nothing to YNNPACK, which makes products, reductions and what is fused with them, and some
+of whose results are wrong (docs/checks.md): XLA makes code of its own for all of it."""
+
 
 _DYNAMIC = re.compile(r"tensor<[^>]*\?")
 # What jaxlib says where it turns an op of HLO into none of StableHLO.
@@ -96,7 +96,7 @@ def _interpreted(
 
 
 def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
-    """Gives what the row's `hlo` does, parsed and compiled again without the rewriting passes.
+    """Gives what the row's `hlo` does, parsed and compiled again as another module.
 
     **Raises:** [`UnsupportedError`][] for several devices, or where it calls into this process.
     """
@@ -132,7 +132,7 @@ def by_stablehlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
 
 def _without_rewrites(text: str) -> dict[str, str]:
     left_out = (p for p in REWRITES if p != "algsimp" or _NEEDS_SIMPLIFIER not in text)
-    return {"xla_disable_hlo_passes": ",".join(left_out)}
+    return {"xla_disable_hlo_passes": ",".join(left_out), **_NO_LIBRARY}
 
 
 _RUN_ALONE: Mapping[str, RunAlone | None] = MappingProxyType(

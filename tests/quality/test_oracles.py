@@ -18,6 +18,8 @@ EVERYWHERE = {
     "keys": ("def f(k):\n    return jax.random.normal(k, (4,)), jax.random.split(k)",
              "key<fry>[]"),
     "complex": ("def f(x):\n    return jnp.exp(x) * 1j, jnp.abs(x)", "c64[5]"),
+    "mixed": ("def f(x, y):\n    return lax.dot(x, y, preferred_element_type=jnp.float32)",
+              "bf16[3,8]", "bf16[8,16]"),
     "narrow": ("def f(x):\n    return x.astype(jnp.float32) * 2, x", "f8_e4m3fn[6]"),
     "unused": ("def f(x, y):\n    return y + 1", "f32[3]", "i32[2]"),
 }  # fmt: skip
