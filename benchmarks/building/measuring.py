@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pyarrow as pa
@@ -33,7 +34,7 @@ from jax_ir_pairs.quality import CheckingProcess
 COMPILER_STAGES = ("trace", "lower", "texts", "compile", "optimized_text", "analysis")
 """Those of a worker that are calls of JAX and XLA, with little of ours around them."""
 _FIRST_ROW = Path(__file__).parents[1] / "routes" / "first_row.py"
-_ROUNDS = 5
+_ROUNDS = 31
 _ROWS_AT_ONCE = 100
 _WARM_UP = 3
 
@@ -187,11 +188,11 @@ def reading(config: Config, out: Path) -> dict[str, float]:
     stream = load_dataset(**named, streaming=True)
     kept = [Path(file["filename"]) for file in loaded.cache_files]
     parquet = sorted((out / config.name).glob("*.parquet"))
-    of_parquet = _fastest(partial(_of_parquet, parquet))
+    of_parquet = partial(_of_parquet, parquet)
     return {
-        "load_dataset": _fastest(partial(_of_arrow, kept)) / _fastest(partial(_batches, loaded)),
-        "streaming": of_parquet / _fastest(partial(_batches, stream)),
-        "streaming row by row": of_parquet / _fastest(lambda: stream),
+        "load_dataset": _share(partial(_batches, loaded), partial(_of_arrow, kept)),
+        "streaming": _share(partial(_batches, stream), of_parquet),
+        "streaming row by row": _share(lambda: stream, of_parquet),
     }
 
 
@@ -215,11 +216,13 @@ def _of_parquet(paths: Iterable[Path]) -> Iterator[Any]:
                 yield batch.to_pydict()
 
 
-def _fastest(rows: Callable[[], Iterable[Any]]) -> float:
-    def once() -> float:
-        started = time.perf_counter()
-        for _ in rows():
-            pass
-        return time.perf_counter() - started
+def _share(rows: Callable[[], Iterable[Any]], plain: Callable[[], Iterable[Any]]) -> float:
+    """Gives the speed of one as a share of the other's: the median, each read by turns."""
+    return median(_seconds(plain) / _seconds(rows) for _ in range(_ROUNDS))
 
-    return min(once() for _ in range(_ROUNDS))
+
+def _seconds(rows: Callable[[], Iterable[Any]]) -> float:
+    started = time.perf_counter()
+    for _ in rows():
+        pass
+    return time.perf_counter() - started
