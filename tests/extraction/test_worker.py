@@ -87,9 +87,9 @@ def test_memory_stays_flat() -> None:
             yield program("def f(x):\n    return jnp.sin(x) @ x", f"f32[{n},{n}]")
 
     with ExtractionProcess(LIMITS) as process:
-        for small in programs(60, 1):
+        for small in programs(100, 1):
             process.extract(small)
         early = process.peak_memory_bytes
-        for small in programs(200, 61):
+        for small in programs(400, 101):
             process.extract(small)
         assert process.peak_memory_bytes < early * 1.1
