@@ -31,6 +31,7 @@ FLOORS = {
     "yaml_model": 1,
     "fingerprint": 1,
     "atomic": 2,
+    "waiting": 0,
     "location": 1,
     "errors": 0,
     "examples": 0,

@@ -16,6 +16,7 @@ from jax_ir_pairs.scoring.refusal import refusal
 from jax_ir_pairs.scoring.score import Score
 from jax_ir_pairs.scoring.tasks import task_named
 from jax_ir_pairs.scoring.tasks.task import Row, Task
+from jax_ir_pairs.waiting import results
 
 SECONDS = 10.0
 MEMORY_GIB = 3.0
@@ -120,8 +121,8 @@ class Scorer:
             return found
         with ThreadPoolExecutor(len(processes)) as pool:
             try:
-                for done in [pool.submit(work, process) for process in processes]:
-                    done.result()
+                for _ in results([pool.submit(work, process) for process in processes]):
+                    pass
             finally:  # after Ctrl-C the others end with the answers that they are at
                 stop.set()
         return found

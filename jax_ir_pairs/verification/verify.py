@@ -32,6 +32,7 @@ from jax_ir_pairs.verification.remaking import other_than_made
 from jax_ir_pairs.verification.running import disagreement, why_not_remade
 from jax_ir_pairs.verification.splits import Splits
 from jax_ir_pairs.verification.texts import columns_of, unparsed
+from jax_ir_pairs.waiting import results
 
 Row = Mapping[str, Any]
 OpenVerifier = Callable[[Config | None], Verifier]
@@ -257,8 +258,7 @@ class _Workers:
             finally:
                 self._idle.append(verifier)
 
-        for future in [self._pool.submit(one, item) for item in items]:
-            yield future.result()
+        yield from results([self._pool.submit(one, item) for item in items])
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:

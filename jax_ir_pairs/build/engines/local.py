@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 from jax_ir_pairs.build.engines import Emit, Process, Task
 from jax_ir_pairs.build.records import Extractor
 from jax_ir_pairs.extraction import Extraction
 from jax_ir_pairs.synthesis.program import Program
-
-_WAIT_SECONDS = 0.5
-"""Python looks for signals before and after it waits for a lock. One that comes in between, or to
-another thread, does not end the wait, so Ctrl-C would be lost without a limit."""
+from jax_ir_pairs.waiting import results
 
 
 class StoppedError(Exception):
@@ -51,11 +48,8 @@ def run(
 
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="shard") as pool:
         try:
-            left = {pool.submit(drain, process) for process in processes}
-            while left:
-                done, left = wait(left, timeout=_WAIT_SECONDS, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
+            for _ in results([pool.submit(drain, process) for process in processes]):
+                pass
         except BaseException:
             stop.set()
             for process in processes:
