@@ -11,6 +11,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from jax_ir_pairs.extraction.lifeline import LIFELINE
+from jax_ir_pairs.extraction.starvation import waits_for_a_core
+
+_MOST_WAITING = 9
+"""How many times its limit a child may wait for a core, since it can be its own threads' doing."""
 
 _CHUNK = 1 << 20
 _ERRORS_KEPT = 4096
@@ -81,12 +85,19 @@ class LineProcess:
             raise self._death() from None
 
     def read(self, seconds: float) -> bytes:
-        """Gives the line that the child answers. Raises TimeoutError and [`ChildDiedError`][]."""
-        deadline = time.monotonic() + seconds
+        """Gives the line that the child answers. Raises TimeoutError and [`ChildDiedError`][].
+
+        The time that the child waits for a core, where the system tells it, is none of its
+        `seconds`, or what else runs on the machine would decide who is in time.
+        """
+        started, before = time.monotonic(), waits_for_a_core(self.pid)
+        limit = seconds
         chunks: list[bytes] = []
         while not (chunks and chunks[-1].endswith(b"\n")):
-            if (left := deadline - time.monotonic()) <= 0:
-                raise TimeoutError
+            if (left := started + limit - time.monotonic()) <= 0:
+                limit = seconds + min(self._waited(before), _MOST_WAITING * seconds)
+                if (left := started + limit - time.monotonic()) <= 0:
+                    raise TimeoutError
             for key, _ in self._selector.select(left):
                 chunk = os.read(key.fd, _CHUNK)
                 if key.fd != self._replies:
@@ -96,6 +107,11 @@ class LineProcess:
                 else:
                     raise self._death()
         return b"".join(chunks)
+
+    def _waited(self, before: Mapping[int, float]) -> float:
+        """Gives how long that thread waited for a core since `before` which waited longest."""
+        waits = waits_for_a_core(self.pid)
+        return max((waits[thread] - before.get(thread, 0.0) for thread in waits), default=0.0)
 
     def kill(self) -> None:
         """Kills the child, with what it may have started. Any thread may do this."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,31 @@ def test_no_answer_in_time(child: LineProcess) -> None:
     child.write(b"time.sleep(60)\n")
     with pytest.raises(TimeoutError):
         child.read(0.2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who waits for a core")
+def test_waiting_for_a_core_is_no_time_of_the_child(child: LineProcess) -> None:
+    work = "end = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
+    hold_to_a_busy_core(child)
+    started = time.monotonic()
+    child.write(f"exec({work!r}); print('done', flush=True)\n".encode())
+    assert child.read(1.0) == b"done\n"
+    assert time.monotonic() - started > 1.0
+    child.write(b"time.sleep(60)\n")
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        child.read(0.5)
+    assert time.monotonic() - started < 5  # asleep, it waits for none
+
+
+def hold_to_a_busy_core(child: LineProcess) -> None:
+    """Holds the child to a core that four others, which end with it, are busy on."""
+    core = min(os.sched_getaffinity(0))
+    busy = f"if os.fork() == 0:\n os.sched_setaffinity(0, [{core}])\n while True: pass"
+    for _ in range(4):
+        child.write(f"exec({busy!r})\n".encode())
+    child.write(f"os.sched_setaffinity(0, [{core}]); print('held', flush=True)\n".encode())
+    assert child.read(30) == b"held\n"
 
 
 def test_endless_stderr_neither_blocks_nor_escapes_the_limit(child: LineProcess) -> None:
