@@ -39,6 +39,8 @@ def test_waits_are_those_of_each_thread(tmp_path: Path) -> None:
     assert waits_for_a_core(8, tmp_path) == {}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who waits for a core")
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="this kernel does not tell who waits"
+)
 def test_waits_here_are_of_the_threads_that_there_are() -> None:
     assert set(waits_for_a_core(os.getpid())) >= {threading.get_native_id()}
