@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 
 import pytest
@@ -13,6 +14,10 @@ from jax_ir_pairs.extraction.environment import ENVIRONMENT
 # Before anything imports JAX: programs on several devices are traced in this process too.
 for _name in ("JAX_PLATFORMS", "NPROC", "XLA_FLAGS"):
     os.environ[_name] = ENVIRONMENT[_name]
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would all that tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
