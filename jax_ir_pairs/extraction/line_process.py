@@ -88,17 +88,21 @@ class LineProcess:
         """Gives the line that the child answers. Raises TimeoutError and [`ChildDiedError`][].
 
         The time that the child waits for a core, where the system tells it, is none of its
-        `seconds`, or what else runs on the machine would decide who is in time.
+        `seconds`, or what else runs on the machine would decide who is in time. In their first
+        tenth it is, since a look at all threads takes milliseconds, and most answers come by then.
         """
-        started, before = time.monotonic(), waits_for_a_core(self.pid)
-        limit = seconds
+        started = time.monotonic()
+        ready = {key.fd for key, _ in self._selector.select(seconds / 10)}
+        before = {} if self._replies in ready else waits_for_a_core(self.pid)
+        deadline = started + seconds
         chunks: list[bytes] = []
         while not (chunks and chunks[-1].endswith(b"\n")):
-            if (left := started + limit - time.monotonic()) <= 0:
-                limit = seconds + min(self._waited(before), _MOST_WAITING * seconds)
-                if (left := started + limit - time.monotonic()) <= 0:
-                    raise TimeoutError
-            for key, _ in self._selector.select(left):
+            if (now := time.monotonic()) >= deadline:
+                waited = min(self._waited(before), _MOST_WAITING * seconds)
+                deadline = started + seconds + waited
+            if now >= deadline:
+                raise TimeoutError
+            for key, _ in self._selector.select(deadline - now):
                 chunk = os.read(key.fd, _CHUNK)
                 if key.fd != self._replies:
                     self._keep_errors(key, chunk)
