@@ -44,6 +44,7 @@ WITH_JAX = {
     "extraction/hlo_module.py",
     "extraction/in_process.py",  # of the caller
     "extraction/levels.py",
+    "extraction/optimization.py",
     "extraction/pallas.py",
     "extraction/passes.py",
     "extraction/registry.py",
@@ -69,6 +70,7 @@ WITH_JAX = {
 PRIVATE = {
     "extraction/execution.py",
     "extraction/hlo_module.py",
+    "extraction/optimization.py",
     "extraction/registry.py",
     "extraction/targets/cuda_libraries.py",  # of the CUDA plug-in
     "extraction/targets/gpu_callbacks.py",

@@ -31,7 +31,7 @@ from jax_ir_pairs.hub.card import write_card
 from jax_ir_pairs.plan import make_plan
 from jax_ir_pairs.quality import CheckingProcess
 
-COMPILER_STAGES = ("trace", "lower", "texts", "compile", "optimized_text", "analysis")
+COMPILER_STAGES = ("trace", "lower", "texts", "compile", "analysis")
 """Those of a worker that are calls of JAX and XLA, with little of ours around them."""
 _FIRST_ROW = Path(__file__).parents[1] / "routes" / "first_row.py"
 _ROUNDS = 31

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import jax
@@ -20,9 +20,15 @@ from jax_ir_pairs.extraction.line_map import jaxpr as of_jaxpr
 from jax_ir_pairs.extraction.line_map import stablehlo as of_stablehlo
 from jax_ir_pairs.extraction.line_map.inheritance import Lines
 from jax_ir_pairs.extraction.line_map.table import line_map, of_instructions
+from jax_ir_pairs.extraction.optimization import (
+    Optimized,
+    num_devices,
+    of_executable,
+    optimized,
+)
 from jax_ir_pairs.extraction.pallas import load_pallas
-from jax_ir_pairs.extraction.passes import compile_with_passes
-from jax_ir_pairs.extraction.result import Check, Extraction, TargetLevels
+from jax_ir_pairs.extraction.passes import optimized_with_passes
+from jax_ir_pairs.extraction.result import Check, Extraction, Pass, TargetLevels
 from jax_ir_pairs.extraction.source import FILE_NAME, abstract_arguments, load
 from jax_ir_pairs.extraction.targets.compilation import Compilation
 from jax_ir_pairs.extraction.text import (
@@ -32,21 +38,41 @@ from jax_ir_pairs.extraction.text import (
     without_machine,
 )
 
-STAGES = ("trace", "lower", "texts", "compile", "optimized_text", "line_map", "analysis", "check")
+STAGES = ("trace", "lower", "texts", "compile", "line_map", "analysis", "check")
 """What `extract` spends its time on, in order; the last only where there is something to check."""
 
 
-@dataclass(frozen=True, slots=True)
 class Compiled:
-    """A program with its levels, ready to run: what a check is handed."""
+    """A program with its levels: what a check is handed."""
 
-    traced: Any
-    executable: jax.stages.Compiled
-    extraction: Extraction
+    def __init__(
+        self,
+        traced: Any,
+        lowered: jax.stages.Lowered,
+        optimized: Optimized,
+        extraction: Extraction,
+    ) -> None:
+        self.traced, self.lowered = traced, lowered
+        self.module, self.extraction = optimized.module, extraction
+        self._executable = optimized.executable
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is machine code of it."""
+        return self._executable is not None
+
+    @property
+    def executable(self) -> jax.stages.Compiled:
+        """The program compiled whole: now, unless it is already."""
+        if self._executable is None:
+            with on_one_core():
+                options = dict(COMPILER_OPTIONS)
+                self._executable = self.lowered.compile(compiler_options=options)
+        return self._executable
 
 
 Checker = Callable[[Compiled], Check | None]
-"""Runs a program, and says who confirmed its results; raises [`Rejected`][] where they are wrong.
+"""Says who confirmed what a program gives; raises [`Rejected`][] where its results are wrong.
 
 Nothing where nobody can say."""
 
@@ -63,6 +89,9 @@ def extract(
 ) -> Extraction:
     """Gives the levels of a program, and those of further `targets` from the same trace.
 
+    No machine code is made of it, unless that is the only way to its optimized HLO or `check` asks
+    for it; without, nobody knows how much memory it takes.
+
     `lap` is called with each of `STAGES`, and then with each target, as it ends. A target that
     refuses the program says why in its levels. With `passes`, what each pass made of the
     module is there too; it changes nothing else. Where there is a `check`, the compiled program is
@@ -78,7 +107,7 @@ def extract(
 
     if "pallas" in python:
         load_pallas()
-    return levels_of(trace, targets, lap, passes=passes, check=check)
+    return levels_of(trace, targets, lap, passes=passes, check=check, whole=False)
 
 
 def levels_of(
@@ -89,12 +118,13 @@ def levels_of(
     forget: Callable[[], None] = jax.clear_caches,
     passes: bool = False,
     check: Checker | None = None,
+    whole: bool = True,
 ) -> Extraction:
     """Gives the levels of what `trace` gives, a `jax.stages.Traced`; else as [`extract`][].
 
-    It is called once more for each target that a program of several devices is compiled for.
-    What a process traced before can show in the modules of what it traces next, so `forget` is
-    called before each.
+    It is compiled `whole`, or only as far as its texts need it. `trace` is called once more for
+    each target that a program of several devices is compiled for. What a process traced before can
+    show in the modules of what it traces next, so `forget` is called before each.
     """
     forget()
     with rejecting("trace-error"):
@@ -112,49 +142,46 @@ def levels_of(
         num_ops = num_stablehlo_ops(lowered.compiler_ir("stablehlo"))
         lap("texts")
         with on_one_core():
-            compiled, steps = (
-                compile_with_passes(lowered, COMPILER_OPTIONS)
-                if passes
-                else (lowered.compile(compiler_options=dict(COMPILER_OPTIONS)), ())
-            )
+            final, steps = _optimized(lowered, passes=passes, whole=whole)
         lap("compile")
-        optimized = hlo_module.optimized_module(compiled)
-        optimized_text = hlo_module.optimized_text(optimized)
-        lap("optimized_text")
         lines = line_map(
             {
                 "jaxpr": jaxpr_lines,
                 "stablehlo": of_stablehlo.lines_of(lowered.as_text(debug_info=True), source_file),
                 "hlo": _of_hlo(hlo, hlo_text, source_file),
-                "optimized_hlo": _of_hlo(optimized, optimized_text, source_file),
+                "optimized_hlo": _of_hlo(final.module, final.text, source_file),
             }
         )
         lap("line_map")
-        cost = _cost(compiled)
+        cost = hlo_module.cost_of(final.module)
         extraction = Extraction(
             jaxpr=jaxpr_text,
             stablehlo=stablehlo_text,
             hlo=hlo_text,
-            optimized_hlo=optimized_text,
+            optimized_hlo=final.text,
             line_map=lines,
             primitives=tuple(sorted({eqn.primitive.name for j in jaxprs for eqn in j.eqns})),
             num_eqns=sum(len(j.eqns) for j in jaxprs),
             num_stablehlo_ops=num_ops,
             num_hlo_instructions=hlo_module.num_instructions(hlo),
-            num_fusions=hlo_module.num_fusions(optimized),
-            num_devices=_num_devices(compiled),
+            num_fusions=hlo_module.num_fusions(final.module),
+            num_devices=num_devices(lowered),
             flops=_figure(cost, "flops"),
             bytes_accessed=_figure(cost, "bytes accessed"),
             transcendentals=_figure(cost, "transcendentals"),
-            peak_memory_bytes=_peak_memory_bytes(compiled),
             passes=steps,
         )
+        program = Compiled(traced, lowered, final, extraction)
         lap("analysis")
     if check is not None:
-        if (checked := check(Compiled(traced, compiled, extraction))) is not None:
+        if (checked := check(program)) is not None:
             extraction = replace(extraction, **asdict(checked))
         lap("check")
-    del compiled, optimized, hlo, lowered
+    if program.is_whole:
+        with rejecting("compiler-error"):
+            memory = _peak_memory_bytes(program.executable)
+            extraction = replace(extraction, peak_memory_bytes=memory)
+    del program, final, hlo, lowered
     further = []
     for target in targets:
         forget()
@@ -183,9 +210,14 @@ def _target_levels(compilation: Compilation, own_stablehlo: str) -> TargetLevels
     return TargetLevels(target, None if stablehlo == own_stablehlo else stablehlo, optimized_hlo)
 
 
-def _cost(compiled: jax.stages.Compiled) -> Mapping[str, float]:
-    cost = compiled.cost_analysis()
-    return cost if isinstance(cost, Mapping) else {}
+def _optimized(
+    lowered: jax.stages.Lowered, *, passes: bool, whole: bool
+) -> tuple[Optimized, tuple[Pass, ...]]:
+    if passes:
+        return optimized_with_passes(lowered, COMPILER_OPTIONS)
+    if whole:
+        return of_executable(lowered.compile(compiler_options=dict(COMPILER_OPTIONS))), ()
+    return optimized(lowered, COMPILER_OPTIONS), ()
 
 
 def _figure(cost: Mapping[str, float], key: str) -> float:
@@ -194,14 +226,9 @@ def _figure(cost: Mapping[str, float], key: str) -> float:
     return figure if math.isfinite(figure) and figure > 0 else 0.0
 
 
-def _num_devices(compiled: jax.stages.Compiled) -> int:
-    executable: Any = compiled.runtime_executable()
-    return len(executable.local_devices())
-
-
-def _peak_memory_bytes(compiled: jax.stages.Compiled) -> int:
+def _peak_memory_bytes(compiled: jax.stages.Compiled) -> int | None:
     memory = compiled.memory_analysis()
     if memory is None:
-        return 0
+        return None
     used = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
     return int(used - memory.alias_size_in_bytes)

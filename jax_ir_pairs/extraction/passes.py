@@ -17,6 +17,12 @@ import jax
 
 from jax_ir_pairs.extraction import hlo_module
 from jax_ir_pairs.extraction.environment import DUMPS
+from jax_ir_pairs.extraction.optimization import (
+    Optimized,
+    compilation_attributes,
+    of_executable,
+    with_attributes,
+)
 from jax_ir_pairs.extraction.result import Pass
 
 _DUMP: Mapping[str, str | bool] = {"xla_dump_hlo_as_proto": True, "xla_dump_hlo_pass_re": ".*"}
@@ -27,22 +33,13 @@ _STEP = re.compile(r"(\d+)\.(.+?)\.after_(.+?)(?:\.before_.+)?\.hlo\.pb")
 # Custom passes of the CPU compiler carry a count of their process: `apply-xla-transforms-3`.
 _COUNT = re.compile(r"-\d+$")
 
-# Attributes of a module that are no part of its protocol buffer but of its compilation, in the
-# order in which `HloModule::Print` of `xla/hlo/ir/hlo_module.cc` has them: after those that are,
-# but for `frontend_attributes`. No pass changes them.
-_OF_COMPILATION = re.compile(
-    r", (?:allow_spmd_sharding_propagation_to_(?:parameters|output)=\{[^{}]*\}"
-    r"|(?:replica_count|num_partitions)=\d+)"
-)
-_BEFORE_WHICH = ", frontend_attributes="
-
 _NOT_WHOLE = "the dumps of the passes are not whole: no room for temporary files"  # XLA goes on
 
 
-def compile_with_passes(
+def optimized_with_passes(
     lowered: jax.stages.Lowered, options: Mapping[str, str | bool | int]
-) -> tuple[jax.stages.Compiled, tuple[Pass, ...]]:
-    """Compiles `lowered`, and gives the module before the first pass and after each.
+) -> tuple[Optimized, tuple[Pass, ...]]:
+    """Compiles `lowered` whole, and gives the module before the first pass and after each.
 
     A text is there once: what leaves the text as it is, as most passes do, is no step.
 
@@ -51,12 +48,11 @@ def compile_with_passes(
     """
     with TemporaryDirectory(dir=os.environ.get(DUMPS)) as folder:
         dump = {**options, **_DUMP, "xla_dump_to": folder}
-        compiled = lowered.compile(compiler_options=dump)
-        final = hlo_module.optimized_text(hlo_module.optimized_module(compiled))
-        return compiled, _read(Path(folder), final)
+        found = of_executable(lowered.compile(compiler_options=dump))
+        return found, _read(Path(folder), found.text, compilation_attributes(lowered))
 
 
-def _read(folder: Path, final: str) -> tuple[Pass, ...]:
+def _read(folder: Path, final: str, attributes: str) -> tuple[Pass, ...]:
     paths = list(folder.iterdir())
     # XLA dumps what it compiles on the way too, but only for this module from before any pass.
     found = sorted(
@@ -70,7 +66,7 @@ def _read(folder: Path, final: str) -> tuple[Pass, ...]:
     ended = any(path.name.endswith(_LAST) for path in paths)
     if not (found and ended) or [number for number, *_ in found] != list(range(len(found))):
         raise MemoryError(_NOT_WHOLE)
-    attributes = "".join(_OF_COMPILATION.findall(final.partition("\n")[0]))
+    # No pass changes the attributes of the compilation.
     passes: list[Pass] = []
     before = b""
     for _, pipeline, name, path in found:
@@ -78,7 +74,7 @@ def _read(folder: Path, final: str) -> tuple[Pass, ...]:
         if serialized == before:
             continue
         before = serialized
-        text = _with_attributes(
+        text = with_attributes(
             hlo_module.optimized_text(hlo_module.module_of(serialized)), attributes
         )
         if not passes:
@@ -105,11 +101,3 @@ def _module_in(dump: bytes) -> bytes:
     if not dump.startswith(b"\n") or len(module) != length:
         raise MemoryError(_NOT_WHOLE)
     return module
-
-
-def _with_attributes(text: str, attributes: str) -> str:
-    head, newline, body = text.partition("\n")
-    own, which, rest = head.rpartition(_BEFORE_WHICH)
-    if not which:
-        own, rest = head, ""
-    return f"{own}{attributes}{which}{rest}{newline}{body}"

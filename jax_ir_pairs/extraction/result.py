@@ -52,6 +52,8 @@ class Check:
     checked_by: str
     max_abs_error: float
     max_rel_error: float
+    executed: bool
+    """Whether its machine code was run and compared as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,10 @@ class Extraction:
     flops: float
     bytes_accessed: float
     transcendentals: float
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None = None
+    """Nothing where no machine code was made."""
+    executed: bool = False
+    """Whether machine code was run and its results compared."""
     checked_by: str | None = None
     """Nothing, as the next two, where the program was not run, or gives other results each time."""
     max_abs_error: float | None = None

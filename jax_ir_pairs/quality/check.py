@@ -66,7 +66,7 @@ def check(program: Compiled, seed: int) -> Check | None:
             )
         ):
             raise Rejected("mismatch", f"{checked_by}: {difference.beyond}")
-    return Check(checked_by, difference.max_abs_error, difference.max_rel_error)
+    return Check(checked_by, difference.max_abs_error, difference.max_rel_error, executed=True)
 
 
 def _hold_to_avals(program: Compiled, results: Sequence[Array]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
 from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
 from jax_ir_pairs.extraction.levels import Compiled
+from jax_ir_pairs.extraction.optimization import kept_inputs
 from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.execution import execute
 from jax_ir_pairs.quality.inputs import physical
@@ -124,7 +124,7 @@ def by_stablehlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
         # The text has not what it calls, nor the shapes that JAX makes static as it compiles.
         lowered = program.traced.lower()
         again = lowered.compile(compiler_options={**COMPILER_OPTIONS, **options})
-        return execute(replace(program, executable=again), inputs)
+        return execute(program, inputs, again)
     executable = Executable(text, num_devices, options)
     shapes = [physical(aval)[0] for aval in program.traced.jaxpr.out_avals]
     return executable(kept(program, inputs), shapes)
@@ -153,6 +153,5 @@ ORACLES: dict[str, Oracle] = {
 
 def kept(program: Compiled, values: Sequence[Any]) -> list[Any]:
     """Gives the values of those inputs that the modules have: JAX drops the ones without effect."""
-    executable: Any = program.executable
-    places = executable._executable._kept_var_idx
+    places = kept_inputs(program.lowered)
     return [value for place, value in enumerate(values) if place in places]

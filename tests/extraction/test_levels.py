@@ -73,7 +73,7 @@ def test_figures_of_a_program_that_fits_in_the_head(extractions: dict[str, Extra
     assert simple.num_stablehlo_ops == 4  # sine, constant, broadcast_in_dim, add
     assert (simple.num_hlo_instructions, simple.num_fusions) == (5, 1)
     assert (simple.flops, simple.transcendentals, simple.bytes_accessed) == (8.0, 8.0, 64.0)
-    assert simple.peak_memory_bytes == 64
+    assert simple.peak_memory_bytes is None  # no machine code was made
 
 
 def test_sub_jaxprs_are_counted(extractions: dict[str, Extraction]) -> None:

@@ -194,7 +194,7 @@ def test_reports_memory_and_the_time_of_each_stage() -> None:
         assert process.peak_memory_bytes == 0
         process.extract(PROGRAMS["softmax"])
         assert 50 << 20 < process.peak_memory_bytes < 2 << 30
-        stages = "trace lower texts compile optimized_text line_map analysis"
+        stages = "trace lower texts compile line_map analysis"
         assert list(process.stage_seconds) == stages.split()
         assert all(seconds > 0 for seconds in process.stage_seconds.values())
     assert ("jax" in sys.modules) == imported_before

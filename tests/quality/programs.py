@@ -82,7 +82,7 @@ def of(source: Program) -> Compiled:
 
     def keep(ready: Compiled) -> Check:
         found.append(ready)
-        return Check("nobody", 0.0, 0.0)
+        return Check("nobody", 0.0, 0.0, executed=False)
 
     levels.extract(source.python, source.entry_point, source.inputs, check=keep)
     return found[0]
