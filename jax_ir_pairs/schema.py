@@ -31,6 +31,7 @@ Kind = Literal[
     "int32",
     "int64",
     "float64",
+    "bool",
 ]
 
 _ARROW: dict[Kind, pa.DataType] = {
@@ -42,6 +43,7 @@ _ARROW: dict[Kind, pa.DataType] = {
     "int32": pa.int32(),
     "int64": pa.int64(),
     "float64": pa.float64(),
+    "bool": pa.bool_(),
     "list of {python, jaxpr, stablehlo, hlo, optimized_hlo}": pa.list_(
         pa.struct(
             [("python", pa.int32()), *((level, pa.list_(pa.int32())) for level in LEVELS[1:])]
@@ -85,7 +87,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("flops", "float64", "floating-point operations, by the compiler's cost analysis"),
     Column("bytes_accessed", "float64", "bytes read and written, by the same analysis"),
     Column("transcendentals", "float64", "transcendental operations, by the same analysis"),
-    Column("peak_memory_bytes", "int64", "arguments, results and temporaries, less aliased bytes"),
+    Column(
+        "peak_memory_bytes",
+        "int64",
+        "arguments, results and temporaries, less aliased bytes; null without machine code",
+        nullable=True,
+    ),
     Column(
         "checked_by",
         "string",
@@ -104,6 +111,7 @@ COLUMNS: tuple[Column, ...] = (
         "the same over the greatest magnitude in that result; null where there is none",
         nullable=True,
     ),
+    Column("executed", "bool", "whether machine code was made, run and compared as well"),
     Column("structure_hash", "string", "hash of the program without names, shapes and dtypes"),
     Column("config", "string", "name of the config that the row belongs to"),
     Column("split", "string", "split of the row"),
@@ -116,6 +124,8 @@ COLUMNS: tuple[Column, ...] = (
 )
 """The columns in the order in which they are stored."""
 
+LATER: frozenset[str] = frozenset({"executed"})
+"""Columns that what earlier versions of this project built may lack."""
 
 PASSES = Column(
     "passes",

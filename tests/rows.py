@@ -19,4 +19,6 @@ def _filler(arrow: pa.DataType) -> Any:
         return [_filler(arrow.value_type)] * 2
     if pa.types.is_struct(arrow):
         return {field.name: _filler(field.type) for field in arrow.fields}
-    return {pa.string(): "text", pa.int32(): 1, pa.int64(): 2, pa.float64(): 1.5}[arrow]
+    return {pa.string(): "text", pa.int32(): 1, pa.int64(): 2, pa.float64(): 1.5, pa.bool_(): True}[
+        arrow
+    ]

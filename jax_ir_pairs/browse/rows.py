@@ -101,6 +101,7 @@ def for_page(row: Mapping[str, Any]) -> dict[str, Any]:
         "place": " · ".join([row["config"], row["split"], *numbers]) if numbers else "",
         "made_with": f"JAX {row['jax_version']}, jaxlib {row['jaxlib_version']}",
         "checked_by": row.get("checked_by"),
+        "executed": row.get("executed"),
         "family": row["family"],
         "transforms": list(row["transforms"]),
         "primitives": list(row["primitives"]),
@@ -134,8 +135,10 @@ def _targets(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _finite(number: float) -> float | str:
-    return number if math.isfinite(number) else str(number)  # JSON has no other
+def _finite(number: float | None) -> float | str | None:
+    if number is None or math.isfinite(number):
+        return number
+    return str(number)  # JSON has no other
 
 
 def _row_groups(files: ConfigFiles) -> list[tuple[int, Location, int]]:

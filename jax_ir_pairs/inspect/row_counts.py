@@ -78,11 +78,12 @@ class RowCounts:
         self.ratio = Histogram()
         self.cells: Counter[tuple[int, int]] = Counter()
         self.oracles: Counter[str] | None = Counter() if "checked_by" in columns else None
+        self.executed: Counter[bool] | None = Counter() if "executed" in columns else None
         self.passes: Counter[str] | None = Counter() if "passes" in columns else None
 
     def columns(self) -> list[str]:
         """Gives the columns that a table has to have."""
-        further = {"checked_by": self.oracles, _PASS: self.passes}
+        further = {"checked_by": self.oracles, "executed": self.executed, _PASS: self.passes}
         wanted = [name for name, counts in further.items() if counts is not None]
         return [*self.lengths, *self.numbers, *_REQUIRED, *wanted]
 
@@ -118,6 +119,8 @@ class RowCounts:
         self.jax_versions.update(table["jax_version"].to_pylist())
         if self.oracles is not None:
             self.oracles.update(oracle or NONE for oracle in table["checked_by"].to_pylist())
+        if self.executed is not None:
+            self.executed.update(table["executed"].to_pylist())
         if self.passes is not None:
             for passes in table["passes"].to_pylist():
                 # The first entry is the module before any pass.

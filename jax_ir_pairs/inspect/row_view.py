@@ -116,10 +116,18 @@ def figures(row: Mapping[str, Any]) -> dict[str, str]:
                 _count(row["num_fusions"], "fusion"),
             ]
         ),
-        "cost": f"{row['flops']:,.0f} flops · {row['transcendentals']:,.0f} transcendentals · "
-        f"{row['bytes_accessed']:,.0f} bytes accessed · "
-        f"{row['peak_memory_bytes']:,} bytes of memory at the peak",
+        "cost": " · ".join(_costs(row)),
     }
+
+
+def _costs(row: Mapping[str, Any]) -> list[str]:
+    costs = [
+        f"{row['flops']:,.0f} flops",
+        f"{row['transcendentals']:,.0f} transcendentals",
+        f"{row['bytes_accessed']:,.0f} bytes accessed",
+    ]
+    peak = row["peak_memory_bytes"]
+    return costs if peak is None else [*costs, f"{peak:,} bytes of memory at the peak"]
 
 
 def _count(number: int, name: str) -> str:

@@ -97,6 +97,8 @@ class Statistics:
     """Rows whose tokens were counted; where they are not all, tokens of splits are estimates."""
     oracles: Mapping[str, int] | None = None
     """Rows by `checked_by`; `none` for those that no oracle ran."""
+    executed: int | None = None
+    """Rows whose machine code was run and compared; None where rows do not say."""
     targets: Mapping[str, int] | None = None
     """Rows that compiled for each further target."""
     passes: Mapping[str, int] | None = None
@@ -170,6 +172,7 @@ def statistics(
         tokenizer=None if tokenizer is None else _short(tokenizer),
         token_rows=counts.token_rows if tokens else None,
         oracles=None if counts.oracles is None else _by_frequency(counts.oracles),
+        executed=None if counts.executed is None else counts.executed[True],
         targets=_targets(counts) or None,
         passes=None if counts.passes is None else _by_frequency(counts.passes),
     )

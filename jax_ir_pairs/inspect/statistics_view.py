@@ -153,10 +153,15 @@ def _numbers(statistics: Statistics) -> Table:
 
 
 def _spreads(statistics: Statistics) -> Iterator[tuple[str, Distribution, Write]]:
-    """Gives what is known of each row: name, distribution, and how its numbers are written."""
+    """Gives what is known of rows: name, distribution, and how its numbers are written.
+
+    The name says of how many rows, where others have no such number; one that none has is left out.
+    """
     ratio = "{:.2f}".format
     yield "HLO after ÷ before", statistics.optimization.ratio, ratio
     for column, found in statistics.numbers.items():
+        if not found.count:
+            continue
         name = (
             column.removeprefix("num_")
             .replace("_", " ")
@@ -168,6 +173,8 @@ def _spreads(statistics: Statistics) -> Iterator[tuple[str, Distribution, Write]
             write = "{:.1e}".format
         elif "bytes" in column:
             name, write = name.replace(" bytes", "").replace("bytes ", ""), readable_bytes
+        if found.count < statistics.rows:
+            name = f"{name} ({found.count:,} rows)"
         yield name, found, write
 
 
@@ -203,6 +210,8 @@ def _outcome(statistics: Statistics) -> dict[str, str]:
     facts = {"Rejected": "not sealed yet" if rejections is None else reasons or "none"}
     if statistics.oracles is not None:
         facts["Checked by"] = _shares(statistics.oracles, statistics.rows)
+    if statistics.executed is not None:
+        facts["Executed"] = _share(statistics.executed, statistics.rows)
     near = {
         level: of.near_duplicates
         for level, of in statistics.texts.items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import pyarrow as pa
 
 from jax_ir_pairs.config import Config
@@ -9,12 +11,16 @@ from jax_ir_pairs.schema import arrow_schema, without_value
 from jax_ir_pairs.verification.findings import Finding
 
 
-def wrong_columns(place: str, config: Config | None, schema: pa.Schema) -> list[Finding]:
+def wrong_columns(
+    place: str, config: Config | None, schema: pa.Schema, may_lack: Set[str] = frozenset()
+) -> list[Finding]:
     """Gives each column that is missing, too many or of another type; order counts too.
 
-    Without a config, only columns that every row has are asked for.
+    Without a config, only columns that every row has are asked for; those in `may_lack` never are.
     """
     wanted = arrow_schema() if config is None else _schema_of(config)
+    lacking = may_lack - set(schema.names)
+    wanted = pa.schema(field for field in wanted if field.name not in lacking)
     findings = []
     for field in wanted:
         at = schema.get_field_index(field.name)

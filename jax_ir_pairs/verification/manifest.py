@@ -27,11 +27,17 @@ def wrong_fingerprint(built: BuiltConfig) -> list[Finding]:
     return []
 
 
+def is_of_this_code(built: BuiltConfig) -> bool:
+    """Says whether the very code that runs made the rows."""
+    if built.config is None or built.manifest is None:
+        return False
+    made_by: str | None = built.manifest["build"].get("code")
+    return made_by == build_fingerprint(built.config).code
+
+
 def planned(built: BuiltConfig) -> tuple[bool, list[Finding]]:
     """Says whether this code makes the plan that the rows are of, and gives what is wrong."""
-    if built.config is None or built.manifest is None:
-        return False, []
-    if built.manifest["build"].get("code") != build_fingerprint(built.config).code:
+    if built.config is None or not is_of_this_code(built):
         return False, []
     try:
         make_plan(built.config)

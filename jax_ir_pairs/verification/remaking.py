@@ -13,7 +13,7 @@ from jax_ir_pairs.config import Config
 from jax_ir_pairs.verification.findings import Finding, difference, shortened
 from jax_ir_pairs.verification.process import Verifier
 
-_RESULTS = ("checked_by", "max_abs_error", "max_rel_error")
+_RESULTS = ("checked_by", "max_abs_error", "max_rel_error", "executed")
 """Columns that say what came of running the row."""
 
 

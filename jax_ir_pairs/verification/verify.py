@@ -20,13 +20,19 @@ from jax_ir_pairs.extraction import versions
 from jax_ir_pairs.inspect.parquet_files import open_shard
 from jax_ir_pairs.location import Location, parquet_file
 from jax_ir_pairs.plan import plan_of
+from jax_ir_pairs.schema import LATER
 from jax_ir_pairs.verification import columns, provenance
 from jax_ir_pairs.verification.dataset import BuiltConfig, configs_in
 from jax_ir_pairs.verification.duplicates import Duplicates
 from jax_ir_pairs.verification.files import wrong_file, wrong_sidecar
 from jax_ir_pairs.verification.findings import Finding, Report, shortened
 from jax_ir_pairs.verification.ids import wrong_id
-from jax_ir_pairs.verification.manifest import planned, wrong_fingerprint, wrong_list
+from jax_ir_pairs.verification.manifest import (
+    is_of_this_code,
+    planned,
+    wrong_fingerprint,
+    wrong_list,
+)
 from jax_ir_pairs.verification.process import Verifier, VerifyingProcess
 from jax_ir_pairs.verification.remaking import other_than_made
 from jax_ir_pairs.verification.running import disagreement, why_not_remade
@@ -109,6 +115,7 @@ class _Check:
         self.not_remade = why_not_remade(built)
         self.is_planned, problems = planned(built)
         report.add(problems)
+        may_lack = frozenset() if is_of_this_code(built) else LATER
         for file in built.files():
             report.files += 1
             report.add(filter(None, [wrong_sidecar(built, file)]))
@@ -126,7 +133,7 @@ class _Check:
             if listed and listed.rows != rows:
                 found = f"{rows:,} rows"
                 report.add([Finding("file", place, "rows", f"{listed.rows:,} rows", found)])
-            if wrong := columns.wrong_columns(place, built.config, schema):
+            if wrong := columns.wrong_columns(place, built.config, schema, may_lack):
                 report.add(wrong)
                 continue
             self.readable.append(file)

@@ -61,10 +61,16 @@ def test_a_row_as_the_page_reads_it(sample: FolderRows, rows: list[dict[str, Any
 
 
 def test_rows_of_an_older_schema(rows: list[dict[str, Any]]) -> None:
-    newer = ("line_map", "checked_by", "max_abs_error", "max_rel_error")
+    newer = ("line_map", "checked_by", "max_abs_error", "max_rel_error", "executed")
     row = for_page({name: value for name, value in rows[9].items() if name not in newer})
     assert row["lines"] is None
-    assert row["checked_by"] is None
+    assert (row["checked_by"], row["executed"]) == (None, None)
+
+
+def test_what_no_machine_code_was_made_of(rows: list[dict[str, Any]]) -> None:
+    row = for_page(rows[9] | {"peak_memory_bytes": None, "executed": False})
+    assert row["figures"]["peak_memory_bytes"] is None
+    assert row["executed"] is False
 
 
 def test_what_json_has_no_number_for(rows: list[dict[str, Any]]) -> None:

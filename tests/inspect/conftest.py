@@ -51,6 +51,7 @@ def everything(sample: Statistics) -> Statistics:
         tokenizer="words.json",
         token_rows=2000,
         oracles={"interpreter": 499_000_000, "none": 1_000_000},
+        executed=50_000_000,
         targets={"tpu-v5e": 250_000_000},
         passes={f"pass{number}": 1_000_000 for number in range(50)},
     )

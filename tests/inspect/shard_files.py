@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from jax_ir_pairs.schema import arrow_schema
 
-OPTIONAL = ("checked_by", "max_abs_error", "max_rel_error", "passes")
+OPTIONAL = ("checked_by", "max_abs_error", "max_rel_error", "executed", "passes")
 """Columns that a build may lack, and that are written only where a test asks for them."""
 
 _EMPTY = {"string": "", "int32": 0, "int64": 0, "double": 0.0}

@@ -65,5 +65,14 @@ def test_the_header_reads_inputs_as_a_signature(row: dict[str, object]) -> None:
     assert "step(p: {w: f32[8], b: (f32[], i32[])}, x: f32[4])" in header
 
 
+def test_what_no_machine_code_was_made_of_has_no_peak(row: dict[str, object]) -> None:
+    text = printed(row | {"peak_memory_bytes": 96}, (), None)
+    assert "96 bytes of memory at the peak" in " ".join(text.split())
+    older = {name: value for name, value in row.items() if name != "executed"}
+    text = " ".join(printed(older | {"peak_memory_bytes": None}, (), None).split())
+    assert "bytes accessed" in text
+    assert "peak" not in text
+
+
 def test_a_terminal_gets_color(row: dict[str, object]) -> None:
     assert "\x1b[" in printed(row, ("stablehlo",), None, terminal=True)

@@ -158,6 +158,7 @@ def test_columns_of_checks_targets_and_passes_are_counted(tmp_path: Path) -> Non
         pa.field("checked_by", pa.string()),
         pa.field("max_abs_error", pa.float64()),
         pa.field("max_rel_error", pa.float64()),
+        pa.field("executed", pa.bool_()),
         pa.field("stablehlo_tpu_v5e", pa.string()),
         pa.field("optimized_hlo_tpu_v5e", pa.string()),
         pa.field("passes", passes),
@@ -167,13 +168,18 @@ def test_columns_of_checks_targets_and_passes_are_counted(tmp_path: Path) -> Non
     )
     rows: list[dict[str, Any]] = [
         {"checked_by": "interpreter", "max_abs_error": 0.25, "max_rel_error": 0.0}
+        | {"executed": True, "peak_memory_bytes": 96}
         | {"optimized_hlo_tpu_v5e": "four", "passes": [dce, fusion, dce]},
-        {"checked_by": "interpreter", "max_abs_error": 0.75, "passes": [dce]},
-        {"max_abs_error": float("nan"), "stablehlo_tpu_v5e": "m", "optimized_hlo_tpu_v5e": "mm"},
+        {"checked_by": "interpreter", "max_abs_error": 0.75, "passes": [dce]}
+        | {"executed": False, "peak_memory_bytes": None},
+        {"max_abs_error": float("nan"), "stablehlo_tpu_v5e": "m", "optimized_hlo_tpu_v5e": "mm"}
+        | {"executed": False, "peak_memory_bytes": None},
     ]
     write(tmp_path / "mine", "train", rows, further)
     found = statistics(find_config(tmp_path))
     assert found.oracles == {"interpreter": 2, "none": 1}
+    assert found.executed == 1
+    assert (found.numbers["peak_memory_bytes"].count, found.rows) == (1, 3)
     errors = found.numbers["max_abs_error"]
     assert (errors.count, errors.greatest, errors.percentile(50)) == (2, 0.75, 0.25)
     assert found.numbers["max_rel_error"].count == 1
@@ -186,5 +192,14 @@ def test_columns_of_checks_targets_and_passes_are_counted(tmp_path: Path) -> Non
 
 def test_columns_that_are_not_there_leave_no_trace(mine: Path) -> None:
     text = written(statistics(find_config(mine)))
-    for name in ("oracles", "error", "targets", "passes", "token", "near", "rejections"):
+    for name in (
+        "oracles",
+        "executed",
+        "error",
+        "targets",
+        "passes",
+        "token",
+        "near",
+        "rejections",
+    ):
         assert name not in text

@@ -77,6 +77,7 @@ def test_the_page_has_at_most_twenty_lines(everything: Statistics) -> None:
         "Compiled for: tpu-v5e 50.0%",
         "Passes, 50: pass0 0.2%",
         "Checked by: interpreter 99.8%, none 0.2%",
+        "Executed: 10.0%",
         "Near-duplicates: python 10.0%, jaxpr 10.0%",
         "max abs error",
     ):
@@ -98,6 +99,18 @@ def test_the_terminal_gets_the_same_figures(sample: Statistics) -> None:
         if line.startswith("- ") and not line.startswith(("- Splits", "- Median")):
             for fact in line.removeprefix("- ").split(". "):
                 assert fact.partition(": ")[2] in text, fact
+
+
+def test_numbers_that_not_all_rows_have_say_so() -> None:
+    one = Distribution(1, 96, 96, 96, (96,), (1,))
+    none = Distribution(0, 0, 0, 0, (), ())
+    some = replace(STATISTICS, numbers={"flops": none, "peak_memory_bytes": one}, executed=1)
+    page, text = markdown(some), printed(some)
+    assert "96 B (96 B, 96 B) peak memory (1 rows)" in page
+    assert "Executed: 25.0%" in page
+    for shown in (page, text):
+        assert "flops" not in shown
+    assert "Executed" not in markdown(STATISTICS)
 
 
 def test_a_build_under_way_is_no_build_without_rejections() -> None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from jax_ir_pairs.build import BuildFingerprint
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import TargetLevels, versions
 from jax_ir_pairs.targets import Target
+from jax_ir_pairs.verification import Report
 from tests.build.fake_builds import fake_build
 from tests.build.fakes import CONFIG, FakeProcess, use_fake_programs
 from tests.verification.damage import (
@@ -20,6 +22,7 @@ from tests.verification.damage import (
     change_manifest,
     change_row,
     change_rows,
+    fit_manifest,
     verified,
 )
 
@@ -50,6 +53,45 @@ def test_rows_of_other_versions_are_run_and_not_compared(out: Path, folder: Path
     report = verified(out, FakeVerifier(disagreement="differs in 1 of 2 elements"), rows=9)
     assert report.counts == {"result": 9}
     assert report.findings["result"][0].found == "differs in 1 of 2 elements"
+
+
+def without(folder: Path, column: str) -> None:
+    """Takes a column out of a build."""
+    for path in sorted(folder.glob("*.parquet")):
+        pq.write_table(pq.read_table(path).drop_columns([column]), path)
+        fit_manifest(folder, path.name)
+
+
+def schema_findings(report: Report) -> set[tuple[str, str]]:
+    return {(finding.what, finding.found) for finding in report.findings.get("schema", ())}
+
+
+def test_a_build_of_before_a_column_is_sound_and_one_that_lost_it_is_not(
+    out: Path, folder: Path
+) -> None:
+    without(folder, "executed")
+    assert schema_findings(verified(out)) == {("column executed", "missing")}
+
+    def older(manifest: dict[str, Any]) -> None:
+        manifest["build"]["code"] = "0" * 16
+        manifest["fingerprint"] = BuildFingerprint(**manifest["build"]).digest
+
+    change_manifest(folder, older)
+    report = verified(out, rows=9)
+    assert report.is_sound, report.findings
+    assert (report.rows, report.run) == (72, 9)
+    without(folder, "flops")
+    assert schema_findings(verified(out)) == {("column flops", "missing")}
+
+
+def test_shards_of_before_a_column_without_a_manifest_are_looked_at(
+    out: Path, folder: Path
+) -> None:
+    without(folder, "executed")
+    (folder / "manifest.json").unlink()
+    report = verified(out)
+    assert set(report.findings) == {"manifest"}
+    assert report.rows == 72
 
 
 def test_what_another_jaxlib_does_not_run_is_counted_and_no_finding(

@@ -70,7 +70,7 @@ const narrow = () => matchMedia("(max-width: 760px)").matches;
 function show() {
   document.title = `${row.call.split("(")[0]} ${row.id.slice(0, 8)} · ${byId("title").textContent}`;
   byId("call").textContent = row.call;
-  byId("facts-place").textContent = [row.id, row.place, row.made_with, row.checked_by && `checked by ${row.checked_by}`].filter(Boolean).join(" · ");
+  byId("facts-place").textContent = [row.id, row.place, row.made_with, row.checked_by && `checked by ${row.checked_by}${row.executed ? " and run" : ""}`].filter(Boolean).join(" · ");
   const { figures } = row;
   const sizes = [count(figures.num_eqns, "equation"), count(figures.num_fusions, "fusion"), figures.num_devices > 1 ? count(figures.num_devices, "device") : null];
   byId("chips").replaceChildren(

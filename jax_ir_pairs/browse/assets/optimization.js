@@ -33,7 +33,7 @@ function tiles(row, before, after, fusions, isCpu) {
         ["Transcendentals", figure(transcendentals)],
         ["Bytes accessed", figure(bytes)],
         ["Flops a byte", typeof flops === "number" && bytes > 0 ? figure(flops / bytes) : "–"],
-        ["Peak memory", `${figure(peak)} B`],
+        ["Peak memory", peak === null ? "–" : `${figure(peak)} B`],
       ]
     : [];
   const facts = [
