@@ -23,6 +23,7 @@ from rich.table import Table
 
 from jax_ir_pairs.config import Recipe, load_config
 from jax_ir_pairs.errors import CHECK_REASONS, REASONS, Rejected
+from jax_ir_pairs.extraction import CheckRequest
 from jax_ir_pairs.quality import CheckingProcess
 from jax_ir_pairs.synthesis import draw
 
@@ -50,7 +51,8 @@ class _Worker:
         program = draw(self._recipe, seed).program()
         before, started = self._cpu(), time.perf_counter()
         try:
-            found = self._process.extract(program, seed if check else None)
+            request = CheckRequest(seed, executes=True) if check else None
+            found = self._process.extract(program, request)
             outcome, relative = found.checked_by or "", found.max_rel_error or 0.0
         except Rejected as rejected:
             if rejected.reason in CHECK_REASONS:

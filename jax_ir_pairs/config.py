@@ -23,8 +23,9 @@ FAMILY_NEEDS: Mapping[str, tuple[str, ...]] = {"library": ("flax", "optax", "equ
 """Packages that the programs of a family import, beside those of the project: an extra of its
 name. Only a config that gives such a family a weight needs them."""
 
-Checks = Literal["none", "sample", "all"]
-"""Which programs of a config are run, and held against another way to compute them."""
+Checks = Literal["none", "sample", "texts", "all"]
+"""What of a config is held against another way to compute it: nothing; a tenth of its programs,
+which are run; the texts of every row, and the tenth is run too; every program, run."""
 
 _PACKAGE = Path(__file__).parent
 

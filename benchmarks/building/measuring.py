@@ -26,7 +26,7 @@ from jax_ir_pairs.build import Folder, all_shards, build
 from jax_ir_pairs.build.engines import Engine
 from jax_ir_pairs.build.shard import read_rows
 from jax_ir_pairs.config import Config, load_config
-from jax_ir_pairs.extraction import Extraction
+from jax_ir_pairs.extraction import CheckRequest, Extraction
 from jax_ir_pairs.hub.card import write_card
 from jax_ir_pairs.plan import make_plan
 from jax_ir_pairs.quality import CheckingProcess
@@ -63,11 +63,11 @@ class _Timed(CheckingProcess):
         super().__init__(config.limits, config.targets, passes=config.passes)
         self._stages = stages
 
-    def extract(self, program: Any, check_seed: int | None = None) -> Extraction:
+    def extract(self, program: Any, check: CheckRequest | None = None) -> Extraction:
         first = self._answered == 0
         started = time.perf_counter()
         try:
-            return super().extract(program, check_seed)
+            return super().extract(program, check)
         finally:
             spent = self.stage_seconds
             if first:

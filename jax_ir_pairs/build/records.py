@@ -13,13 +13,14 @@ from typing import Any, Protocol
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError, Reason, Rejected
 from jax_ir_pairs.extraction import (
+    CheckRequest,
     Extraction,
     TargetLevels,
     compiler_flags,
     versions,
 )
 from jax_ir_pairs.plan import plan_of
-from jax_ir_pairs.quality import CheckingProcess, is_checked
+from jax_ir_pairs.quality import CheckingProcess, check_request
 from jax_ir_pairs.schema import LEVELS, columns
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.functions import program_of
@@ -33,8 +34,8 @@ Row = dict[str, Any]
 class Extractor(Protocol):
     """What turns a program into its levels; [`CheckingProcess`][] is the real one."""
 
-    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
-        """Gives the levels of `program`, checked with a `check_seed`, or raises [`Rejected`][]."""
+    def extract(self, program: Program, check: CheckRequest | None = None) -> Extraction:
+        """Gives the levels of `program`, checked with a `check`, or raises [`Rejected`][]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,8 @@ class _Candidates:
             program = program_of(recipe.functions, seed)
         try:
             self._check_length("python", program.python)
-            check_seed = seed if is_checked(self._config.checks, seed) else None
-            extraction = self._process.extract(program, check_seed)
+            check = check_request(self._config.checks, seed)
+            extraction = self._process.extract(program, check)
             for level in LEVELS[1:]:
                 self._check_length(level, getattr(extraction, level))
             self._check_length("passes", *(step.hlo for step in extraction.passes))

@@ -7,9 +7,10 @@ called.
 
 from jax_ir_pairs.extraction.environment import compiler_flags, versions
 from jax_ir_pairs.extraction.process import ExtractionProcess
-from jax_ir_pairs.extraction.result import Extraction, MappedLine, TargetLevels
+from jax_ir_pairs.extraction.result import CheckRequest, Extraction, MappedLine, TargetLevels
 
 __all__ = [
+    "CheckRequest",
     "Extraction",
     "ExtractionProcess",
     "MappedLine",

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
@@ -21,7 +21,13 @@ from jax_ir_pairs.extraction.environment import (
     memory_bytes,
 )
 from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
-from jax_ir_pairs.extraction.result import Extraction, MappedLine, Pass, TargetLevels
+from jax_ir_pairs.extraction.result import (
+    CheckRequest,
+    Extraction,
+    MappedLine,
+    Pass,
+    TargetLevels,
+)
 from jax_ir_pairs.extraction.starvation import num_starved
 from jax_ir_pairs.extraction.text import without_machine
 from jax_ir_pairs.targets import require_installed
@@ -107,25 +113,27 @@ class ExtractionProcess:
             if self._killed:  # while it started
                 self._child.kill()
 
-    def extract(self, program: Program | UserFunction, check_seed: int | None = None) -> Extraction:
+    def extract(
+        self, program: Program | UserFunction, check: CheckRequest | None = None
+    ) -> Extraction:
         """Gives the levels of `program`.
 
-        With a `check_seed`, also who confirmed its results on inputs of that seed: for a `worker`
-        that can say so, as that of [`jax_ir_pairs.quality`][] does.
+        With a `check`, also who confirmed its results: for a `worker` that can say so, as that of
+        [`jax_ir_pairs.quality`][] does.
 
         **Raises:** [`Rejected`][] for what the program does, and [`BuildError`][] where no child
         can be started.
         """
         further = self._targets[1:]
         if not further:
-            return self._extract(program, (), check_seed)
+            return self._extract(program, (), check)
         try:
-            return self._extract(program, further, check_seed, tries=1)
+            return self._extract(program, further, check, tries=1)
         except Rejected as rejected:
             if self._killed or rejected.reason not in INCIDENT_REASONS:
                 raise
         # Which of the targets it was is known once each has been asked for alone.
-        extraction = self._extract(program, (), check_seed)
+        extraction = self._extract(program, (), check)
         alone = tuple(self._of_target(program, target) for target in further)
         return replace(extraction, further=alone)
 
@@ -140,14 +148,14 @@ class ExtractionProcess:
         self,
         program: Program | UserFunction,
         further: tuple[str, ...],
-        check_seed: int | None = None,
+        check: CheckRequest | None = None,
         tries: int = _TRIES,
     ) -> Extraction:
         """Gives the levels for some of the targets, by at most so many children that fail."""
         left = _tries(of_its_own=tries)
         while True:
             try:
-                return self._once(program, further, check_seed)
+                return self._once(program, further, check)
             except Rejected as rejected:
                 left[type(rejected)] -= 1
                 incident = rejected.reason in INCIDENT_REASONS
@@ -158,12 +166,12 @@ class ExtractionProcess:
         self,
         program: Program | UserFunction,
         further: tuple[str, ...],
-        check_seed: int | None,
+        check: CheckRequest | None,
     ) -> Extraction:
         if self._answered >= self._limits.programs_per_process:
             self.close()
         try:
-            reply = self._ask(self._ready_child(), program, further, check_seed)
+            reply = self._ask(self._ready_child(), program, further, check)
         except BaseException:  # KeyboardInterrupt too: an answer half read is of no use
             self.close()
             raise
@@ -238,13 +246,13 @@ class ExtractionProcess:
         child: LineProcess,
         program: Program | UserFunction,
         further: tuple[str, ...],
-        check_seed: int | None,
+        check: CheckRequest | None,
     ) -> dict[str, Any]:
         known = {name: getattr(program, name, None) for name in _REQUEST}
         request = {name: value for name, value in known.items() if value is not None}
         request |= {"targets": further, "passes": self._passes}
-        if check_seed is not None:
-            request["check_seed"] = check_seed
+        if check is not None:
+            request["check"] = asdict(check)
         seconds = self._limits.seconds * (1 + len(further))
         starved = num_starved()
         try:

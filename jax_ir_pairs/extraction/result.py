@@ -46,6 +46,16 @@ class TargetLevels:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """That somebody is to confirm what a program computes."""
+
+    seed: int
+    """What its inputs are drawn from."""
+    executes: bool
+    """Whether its machine code is made and run, beside whatever else confirms it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """Who confirmed the results of a program, and how far apart the two are."""
 

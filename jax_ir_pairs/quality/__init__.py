@@ -4,6 +4,6 @@
 import JAX; what this table of contents names, `comparison` and `tolerance` do not.
 """
 
-from jax_ir_pairs.quality.process import CheckingProcess, is_checked
+from jax_ir_pairs.quality.process import CheckingProcess, check_request
 
-__all__ = ["CheckingProcess", "is_checked"]
+__all__ = ["CheckingProcess", "check_request"]

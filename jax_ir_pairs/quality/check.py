@@ -32,8 +32,11 @@ DRAWS_ANEW = frozenset({"rng_uniform"})
 difference would pass as one that rounding explains, with an error that is another in each build."""
 
 
-def check(program: Compiled, seed: int) -> Check | None:
+def check(program: Compiled, seed: int, *, executes: bool = True) -> Check | None:
     """Runs a compiled program on inputs of `seed`, and gives who confirmed its results.
+
+    `executes` says whether its machine code has to be run; without, its texts are enough where they
+    can be interpreted.
 
     Nobody does where it draws other numbers in each run ([`DRAWS_ANEW`][]): it is only run.
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 from jax_ir_pairs.build.records import Extractor
 from jax_ir_pairs.config import Config, Limits
 from jax_ir_pairs.errors import Rejected
-from jax_ir_pairs.extraction import Extraction
+from jax_ir_pairs.extraction import CheckRequest, Extraction
 from jax_ir_pairs.extraction.answering import AnsweringProcess
 from jax_ir_pairs.extraction.environment import memory_bytes
 from jax_ir_pairs.extraction.line_process import ChildDiedError
@@ -56,10 +56,10 @@ class VerifyingProcess:
         memory = memory_bytes(limits.memory_gib, ("cpu",))
         self._reader = AnsweringProcess("jax_ir_pairs.verification.worker", memory)
 
-    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
+    def extract(self, program: Program, check: CheckRequest | None = None) -> Extraction:
         """Gives the levels of `program`, as a build does."""
         assert self._maker is not None
-        return self._maker.extract(program, check_seed)
+        return self._maker.extract(program, check)
 
     def problems(self, row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, str]:
         """Gives what parsers say of the texts that are none of their language, by column.

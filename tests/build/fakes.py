@@ -16,7 +16,7 @@ from jax_ir_pairs import plan
 from jax_ir_pairs.build import records
 from jax_ir_pairs.config import Config, Recipe, Splits
 from jax_ir_pairs.errors import Rejected
-from jax_ir_pairs.extraction import Extraction, TargetLevels
+from jax_ir_pairs.extraction import CheckRequest, Extraction, TargetLevels
 from jax_ir_pairs.extraction.result import Pass
 from jax_ir_pairs.synthesis.graph import Function
 from jax_ir_pairs.synthesis.program import Program
@@ -114,14 +114,20 @@ class FakeProcess:
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
 
-    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
+    def extract(self, program: Program, check: CheckRequest | None = None) -> Extraction:
         with self.lock:
             self.extracted[program.id] += 1
         self.check(program)
+        is_run = check is not None and check.executes
+        values = {
+            "executed": is_run,
+            **({} if is_run else {"peak_memory_bytes": None}),
+            **({} if check is None else CHECKED),
+            **self.values,
+        }
         return fake_extraction(
             f"{self.jaxpr(program):x}",
-            **({} if check_seed is None else CHECKED),
-            **self.values,
+            **values,
             further=self.further(program),
             passes=self.passes,
         )

@@ -4,39 +4,43 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from jax_ir_pairs.config import Config
+from jax_ir_pairs.config import Checks, Config
 from jax_ir_pairs.errors import CHECK_REASONS, Rejected
-from jax_ir_pairs.quality import is_checked
+from jax_ir_pairs.quality import check_request
 from jax_ir_pairs.synthesis.program import Program
 from tests.build.fake_builds import fake_build
 from tests.build.fakes import CHECKED, CONFIG, FakeProcess, digest_of
-
-Checks = Literal["none", "sample", "all"]
 
 
 def checking(checks: Checks) -> Config:
     return CONFIG.model_copy(update={"checks": checks})
 
 
-@pytest.mark.parametrize("checks", ["none", "sample", "all"])
+@pytest.mark.parametrize("checks", ["none", "sample", "texts", "all"])
 def test_rows_are_checked_as_the_config_says(checks: Checks, tmp_path: Path) -> None:
     fake_build(tmp_path, config=checking(checks))
-    rows = [
-        row
-        for path in (tmp_path / "tiny").glob("*.parquet")
-        for row in pq.read_table(path, columns=["seed", *CHECKED]).to_pylist()
-    ]
+    rows = rows_in(tmp_path / "tiny")
     assert len(rows) == 72
     for row in rows:
+        request = check_request(checks, row["seed"])
         found = {name: row[name] for name in CHECKED}
-        assert found == (CHECKED if is_checked(checks, row["seed"]) else dict.fromkeys(CHECKED))
-    if checks == "sample":
-        assert 0 < sum(row["checked_by"] is not None for row in rows) < 30
+        assert found == (CHECKED if request else dict.fromkeys(CHECKED))
+        assert row["executed"] == (request is not None and request.executes)
+        assert (row["peak_memory_bytes"] is None) != row["executed"]
+    if checks in {"sample", "texts"}:
+        assert 0 < sum(row["executed"] for row in rows) < 30
+
+
+def rows_in(folder: Path) -> list[dict[str, Any]]:
+    """Gives what the rows of a build say of their checks."""
+    names = ["seed", "executed", "peak_memory_bytes", *CHECKED]
+    tables = [pq.read_table(path, columns=names) for path in folder.glob("*.parquet")]
+    return [row for table in tables for row in table.to_pylist()]
 
 
 def test_what_failed_is_listed_with_its_detail(tmp_path: Path) -> None:

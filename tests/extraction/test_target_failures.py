@@ -9,7 +9,7 @@ import pytest
 from jax_ir_pairs import targets
 from jax_ir_pairs.config import Limits
 from jax_ir_pairs.errors import Reason, Rejected, UsageError
-from jax_ir_pairs.extraction import Extraction, ExtractionProcess, TargetLevels
+from jax_ir_pairs.extraction import CheckRequest, Extraction, ExtractionProcess, TargetLevels
 from jax_ir_pairs.extraction.environment import memory_bytes
 from jax_ir_pairs.synthesis.program import Program
 from tests.build.fakes import FakeProcess
@@ -21,7 +21,7 @@ Answer = Callable[[Program, tuple[str, ...]], Extraction]
 
 def failing_on(target: str | None, reason: Reason = "crash") -> Answer:
     def answer(
-        program: Program, further: tuple[str, ...], check_seed: int | None = None
+        program: Program, further: tuple[str, ...], check: CheckRequest | None = None
     ) -> Extraction:
         if target in further or (target == "cpu" and not further) or target == "all":
             raise Rejected(reason, "it went down")
@@ -61,7 +61,7 @@ def test_what_no_target_can_change_is_not_tried_again(
     asked = []
 
     def answer(
-        program: Program, further: tuple[str, ...], check_seed: int | None = None
+        program: Program, further: tuple[str, ...], check: CheckRequest | None = None
     ) -> Extraction:
         asked.append(further)
         raise Rejected("trace-error", "TypeError")

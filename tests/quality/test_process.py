@@ -7,8 +7,10 @@ from math import isclose
 
 import pytest
 
+from jax_ir_pairs.config import Checks
 from jax_ir_pairs.errors import Rejected
-from jax_ir_pairs.quality import CheckingProcess, is_checked
+from jax_ir_pairs.extraction import CheckRequest
+from jax_ir_pairs.quality import CheckingProcess, check_request
 from tests.extraction.hand_written import LIMITS, SIMPLE, program
 
 CRASHING = program(
@@ -35,17 +37,17 @@ def process() -> Iterator[CheckingProcess]:
         yield process
 
 
-def test_without_a_seed_nothing_is_run(process: CheckingProcess) -> None:
+def test_without_a_request_nothing_is_run(process: CheckingProcess) -> None:
     found = process.extract(SIMPLE)
     assert (found.checked_by, found.max_abs_error, found.max_rel_error) == (None, None, None)
     assert process.extract(CRASHING).checked_by is None
     assert "check" not in process.stage_seconds
 
 
-def test_with_a_seed_the_levels_are_the_same_and_the_check_is_there(
+def test_with_a_request_the_levels_are_the_same_and_the_check_is_there(
     process: CheckingProcess,
 ) -> None:
-    found = process.extract(SIMPLE, check_seed=3)
+    found = process.extract(SIMPLE, CheckRequest(3, executes=True))
     assert found.checked_by == "interpreter"
     assert found.max_abs_error is not None
     assert found.max_abs_error < 1e-6
@@ -56,7 +58,9 @@ def test_with_a_seed_the_levels_are_the_same_and_the_check_is_there(
 
 def test_a_rejection_says_what_was_found(process: CheckingProcess) -> None:
     with pytest.raises(Rejected) as info:
-        process.extract(program("def f(x):\n    return jnp.log(x)", "f32[8]"), check_seed=0)
+        process.extract(
+            program("def f(x):\n    return jnp.log(x)", "f32[8]"), CheckRequest(0, executes=True)
+        )
     assert (info.value.reason, info.value.detail) == (
         "nonfinite",
         "result 0, float32[8], on ordinary inputs",
@@ -65,23 +69,41 @@ def test_a_rejection_says_what_was_found(process: CheckingProcess) -> None:
 
 def test_a_crash_while_it_runs_costs_one_program(process: CheckingProcess) -> None:
     with pytest.raises(Rejected) as info:
-        process.extract(CRASHING, check_seed=0)
+        process.extract(CRASHING, CheckRequest(0, executes=True))
     assert (info.value.reason, info.value.detail) == ("crash", "SIGABRT: no way on")
-    assert process.extract(SIMPLE, check_seed=0).checked_by == "interpreter"
-
-
-def test_of_a_sample_a_tenth_is_checked() -> None:
-    chosen = [seed for seed in range(20_000) if is_checked("sample", seed)]
-    assert isclose(len(chosen) / 20_000, 0.1, abs_tol=0.008)
-    assert chosen[:8] == GOLDEN
-    assert not any(is_checked("none", seed) for seed in range(100))
-    assert all(is_checked("all", seed) for seed in range(100))
+    assert process.extract(SIMPLE, CheckRequest(0, executes=True)).checked_by == "interpreter"
 
 
 GOLDEN = [4, 5, 11, 12, 16, 30, 43, 62]
-"""The first of them: which rows of a dataset were checked depends on nothing but their seed."""
+"""The first of those that are run: which ones they are depends on nothing but their seed."""
+
+
+def requests(checks: Checks, seeds: int = 100) -> dict[int, CheckRequest]:
+    """Gives what is asked of each program of which something is."""
+    asked = {seed: check_request(checks, seed) for seed in range(seeds)}
+    return {seed: request for seed, request in asked.items() if request is not None}
+
+
+def test_of_a_sample_a_tenth_is_run() -> None:
+    sample = requests("sample", 20_000)
+    assert isclose(len(sample) / 20_000, 0.1, abs_tol=0.008)
+    assert list(sample)[:8] == GOLDEN
+    assert all(request == CheckRequest(seed, executes=True) for seed, request in sample.items())
+
+
+def test_of_texts_the_same_tenth_is_run_and_something_is_asked_of_all() -> None:
+    texts = requests("texts")
+    assert list(texts) == list(range(100))
+    assert all(request.seed == seed for seed, request in texts.items())
+    run = {seed: request for seed, request in texts.items() if request.executes}
+    assert run == requests("sample")
+
+
+def test_none_and_all_are_what_they_say() -> None:
+    assert requests("none") == {}
+    assert requests("all") == {seed: CheckRequest(seed, executes=True) for seed in range(100)}
 
 
 def test_a_kernel_is_there_in_a_fresh_child() -> None:
     with CheckingProcess(LIMITS) as fresh:
-        assert fresh.extract(KERNEL, check_seed=3).checked_by
+        assert fresh.extract(KERNEL, CheckRequest(3, executes=True)).checked_by

@@ -10,16 +10,17 @@ from jax_ir_pairs.quality.worker import extract
 from tests.extraction.hand_written import SIMPLE, program
 
 REQUEST = {"python": SIMPLE.python, "entry_point": "f", "inputs": SIMPLE.inputs}
+ASKED = {"seed": 0, "executes": True}
 
 
-def test_a_request_without_a_seed_is_not_checked() -> None:
+def test_what_is_not_asked_for_is_not_checked() -> None:
     reply = answer({**REQUEST, "targets": [], "passes": False}, extract)
     assert reply["extraction"]["checked_by"] is None
     assert "check" not in reply["seconds"]
 
 
-def test_a_request_with_a_seed_is() -> None:
-    reply = answer({**REQUEST, "check_seed": 0}, extract)
+def test_what_is_asked_for_is_checked() -> None:
+    reply = answer({**REQUEST, "check": ASKED}, extract)
     assert reply["extraction"]["checked_by"] == "interpreter"
     assert list(reply["seconds"])[-1] == "check"
 
@@ -30,20 +31,20 @@ def test_64_bits_of_one_program_are_not_those_of_the_next() -> None:
         "def f(x, n):\n    return jnp.sin(x), n * 1000003"
     )
     wide = program(body, "f64[8]", "i64[]")
-    checked = extract(wide.python, "f", wide.inputs, check_seed=0)
+    checked = extract(wide.python, "f", wide.inputs, check=ASKED)
     assert checked.checked_by == "interpreter"
     assert checked.max_rel_error is not None
     assert checked.max_rel_error < 1e-15
-    narrow = extract(SIMPLE.python, "f", SIMPLE.inputs, check_seed=0)
+    narrow = extract(SIMPLE.python, "f", SIMPLE.inputs, check=ASKED)
     assert "f64" not in narrow.jaxpr
 
 
 def test_a_rejection_is_an_answer() -> None:
     wrong = program("def f(x):\n    return x / 0", "f32[2]")
     with pytest.raises(Rejected, match="nonfinite"):
-        extract(wrong.python, "f", wrong.inputs, check_seed=0)
+        extract(wrong.python, "f", wrong.inputs, check=ASKED)
     reply = answer(
-        {"python": wrong.python, "entry_point": "f", "inputs": wrong.inputs, "check_seed": 0},
+        {"python": wrong.python, "entry_point": "f", "inputs": wrong.inputs, "check": ASKED},
         extract,
     )
     assert reply["rejected"][0] == "nonfinite"

@@ -10,6 +10,7 @@ import pytest
 
 from jax_ir_pairs.config import Limits, load_config
 from jax_ir_pairs.errors import Rejected
+from jax_ir_pairs.extraction import CheckRequest
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.verification.process import ENDED, VerifyingProcess
 
@@ -33,7 +34,7 @@ def process() -> Iterator[VerifyingProcess]:
 @pytest.fixture(scope="module")
 def row(process: VerifyingProcess) -> dict[str, Any]:
     program = Program(SOURCE, "f", INPUTS, "expression", (), "0" * 16)
-    made = dataclasses.asdict(process.extract(program, 7))
+    made = dataclasses.asdict(process.extract(program, CheckRequest(7, executes=True)))
     return {"python": SOURCE, "inputs": INPUTS, "seed": 7, **made}
 
 
@@ -103,7 +104,7 @@ def f(x):
     return jax.lax.with_sharding_constraint(x * 2.0, NamedSharding(mesh, PartitionSpec("a")))
 """
     program = Program(source, "f", '[["x", "f32[4]"]]', "parallel", (), "0" * 16)
-    made = process.extract(program, 3)
+    made = process.extract(program, CheckRequest(3, executes=True))
     assert made.num_devices == 2
     assert process.run({**dataclasses.asdict(made), "inputs": program.inputs, "seed": 3}) == (
         "",

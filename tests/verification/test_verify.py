@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jax_ir_pairs.config import Splits
+from jax_ir_pairs.config import Checks, Splits
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.verification.verify import _chosen
 from tests.build.fake_builds import fake_build
@@ -208,6 +208,25 @@ def test_a_row_with_another_result_is_named(out: Path, folder: Path) -> None:
     finding = only(verified(out, rows=None))
     assert (finding.kind, finding.what) == ("result", "max_rel_error")
     assert (finding.expected, finding.found) == (repr(2.0**-24), "0.0")
+
+
+def test_a_row_that_says_it_was_run_and_was_not_is_named(out: Path, folder: Path) -> None:
+    change_row(folder, TRAIN, 6, executed=False)
+    finding = only(verified(out, rows=None))
+    assert (finding.kind, finding.what) == ("result", "executed")
+    assert (finding.expected, finding.found) == ("True", "False")
+
+
+@pytest.mark.parametrize("checks", ["none", "sample", "texts"])
+def test_rows_are_made_again_with_the_checks_of_their_build(
+    checks: Checks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_fake_programs(monkeypatch, tmp_path / "plans")
+    fake_build(tmp_path / "out", config=CONFIG.model_copy(update={"checks": checks}))
+    report = verified(tmp_path / "out", rows=None)
+    assert report.is_sound, report.findings
+    assert report.remade == 72
+    assert (report.run == 72) == (checks == "texts")
 
 
 def test_a_seed_that_is_not_the_plans_is_named(out: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from jax_ir_pairs.build.engines import Emit, Process, Task
 from jax_ir_pairs.build.records import Extractor
-from jax_ir_pairs.extraction import Extraction
+from jax_ir_pairs.extraction import CheckRequest, Extraction
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.waiting import results
 
@@ -64,11 +64,11 @@ class _Stoppable:
         self._process = process
         self._stop = stop
 
-    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
+    def extract(self, program: Program, check: CheckRequest | None = None) -> Extraction:
         if self._stop.is_set():
             raise StoppedError
         try:
-            return self._process.extract(program, check_seed)
+            return self._process.extract(program, check)
         except Exception as error:
             if self._stop.is_set():
                 raise StoppedError from error

@@ -11,7 +11,7 @@ from jax_ir_pairs.build.engines import Emit, local
 from jax_ir_pairs.build.records import Extractor
 from jax_ir_pairs.config import Limits
 from jax_ir_pairs.errors import Rejected
-from jax_ir_pairs.extraction import Extraction, ExtractionProcess
+from jax_ir_pairs.extraction import CheckRequest, Extraction, ExtractionProcess
 from jax_ir_pairs.synthesis.program import Program
 from tests.build.fakes import FakeProcess
 
@@ -26,7 +26,7 @@ class Hanging(FakeProcess):
         self.busy = threading.Event()
         self.killed = threading.Event()
 
-    def extract(self, program: Program, check_seed: int | None = None) -> Extraction:
+    def extract(self, program: Program, check: CheckRequest | None = None) -> Extraction:
         self.busy.set()
         assert self.killed.wait(20)
         raise Rejected("crash", "SIGKILL")
