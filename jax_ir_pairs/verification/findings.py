@@ -51,7 +51,8 @@ class Report:
     remade: int = 0
     """Rows that were made again and compared."""
     run: int = 0
-    """Rows that were run: those made again with their check, and those of other versions."""
+    """Rows that were run: those made again with their check, which may be of texts, and those of
+    other versions."""
     not_remade: Counter[str] = field(default_factory=Counter)
     """Chosen rows that were not made again, by why this installation cannot."""
     not_read: Counter[str] = field(default_factory=Counter)

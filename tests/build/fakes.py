@@ -121,7 +121,7 @@ class FakeProcess:
         is_run = check is not None and check.executes
         values = {
             "executed": is_run,
-            **({} if is_run else {"peak_memory_bytes": None}),
+            "peak_memory_bytes": 96 if is_run else None,
             **({} if check is None else CHECKED),
             **self.values,
         }

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from jax_ir_pairs.config import Config, load_config
+from jax_ir_pairs.config import Checks, Config, load_config
 from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.hub.card import size_category, write_card
 from jax_ir_pairs.location import Location
@@ -119,6 +119,23 @@ def test_text_tells_what_the_builds_know(out: Path) -> None:
     assert "held_out" not in text
     assert "{{" not in text
     assert "{%" not in text
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        ("none", "The compiled programs were not run"),
+        ("sample", "The programs whose `checked_by` is not null were run for the CPU, once"),
+        ("texts", "where `executed` is true, its machine code for the CPU was"),
+        ("all", "The programs were run for the CPU, once"),
+    ],
+)
+def test_text_tells_how_rows_were_checked(tmp_path: Path, checks: Checks, said: str) -> None:
+    write_build(tmp_path, load_config("hlo-1k", splits=ROWS, checks=checks))
+    _, text = parts(write_card(tmp_path))
+    assert said in text
+    assert ("`executed` is true" in text) == (checks == "texts")
+    assert text.count("of further targets were not run.") == (checks != "none")
 
 
 def test_a_split_that_a_build_lacks_is_a_dash_and_has_no_files(tmp_path: Path) -> None:
@@ -241,3 +258,12 @@ def test_datasets_loads_the_folder_without_this_project(out: Path, python: Pytho
     assert list(said["row"]) == [column.name for column in COLUMNS]
     assert said["row"]["primitives"] == ["text", "text"]
     assert said["list"].startswith(("List(Value(", "Sequence(feature=Value("))
+
+
+def test_a_build_of_before_a_column_loads_with_a_new_card(out: Path, python: Python) -> None:
+    for path in out.rglob("*.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(["executed"]), path)
+    write_card(out)
+    said = json.loads(python(WITHOUT_PROJECT, str(out), folder=out).splitlines()[-1])
+    assert said["rows"] == ROWS
+    assert said["row"]["executed"] is None

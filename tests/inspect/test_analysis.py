@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -42,6 +43,8 @@ def test_the_card_shows_it(analyzed: Path) -> None:
     assert "| primitives of JAX |" in text
     assert "near-duplicate at the level `python`" in text
     assert "## Statistics\n\n11 rows." in text
+    assert "Checked by: interpreter" in text
+    assert re.search(r"Executed: \d+\.\d%", text)
     assert text.count("](plots/tiny/") == 4
 
 

@@ -66,6 +66,14 @@ def test_a_prompt_shows_what_the_answer_depends_on() -> None:
     assert '"flops", "bytes_accessed", "num_fusions"' in questions(row, TASKS["cost"])[0].prompt
 
 
+def test_costs_are_asked_for_where_no_machine_code_was_made() -> None:
+    row = ROWS[0] | {"peak_memory_bytes": None}
+    older = {name: value for name, value in row.items() if name != "executed"}
+    [asked] = questions(older, TASKS["cost"])
+    assert [asked] == questions(row | {"executed": False}, TASKS["cost"])
+    assert "memory" not in asked.prompt + asked.completion
+
+
 def test_a_question_about_a_line_numbers_what_it_shows() -> None:
     row = next(row for row in ROWS if len(row["line_map"]) > 1)
     asked = {}

@@ -88,6 +88,15 @@ def test_cost_is_worth_how_near_it_is(answer: str, reward: float) -> None:
     assert found.exact == (reward == 1)
 
 
+@pytest.mark.parametrize("peak", [96, None])
+def test_cost_does_not_count_the_memory_that_not_every_row_has(peak: int | None) -> None:
+    answer = '{"flops": 100, "bytes_accessed": 400, "num_fusions": 0}'
+    assert score("cost", answer, peak_memory_bytes=peak).reward == 1.0
+    assert score("cost", "flops: 100\npeak_memory_bytes: 7", peak_memory_bytes=peak).reward == (
+        pytest.approx(1 / 3)
+    )
+
+
 @pytest.mark.parametrize("answer", ["", "many", "[1]", "{}", '{"flop": 3}', "[" * 100_000])
 def test_cost_that_says_nothing(answer: str) -> None:
     assert score("cost", answer) == Score.not_parsed(score("cost", answer).reason)
