@@ -32,7 +32,8 @@ def sample() -> FolderRows:
 
 @pytest.fixture(scope="session")
 def special(tmp_path_factory: pytest.TempPathFactory) -> FolderRows:
-    """Two rows: one of three targets, of which a GPU refuses it, and one that is hostile."""
+    """Two rows without machine code: one of three targets, of which a GPU refuses it, and one that
+    is hostile."""
     row = pq.read_table(SAMPLE / "train-00000-of-00001.parquet").to_pylist()[9]
     tpu = row["optimized_hlo"].replace("fusion", "tpu_fusion").replace(" add(", " subtract(")
     row |= {
@@ -40,6 +41,8 @@ def special(tmp_path_factory: pytest.TempPathFactory) -> FolderRows:
         "optimized_hlo_tpu_v5e": tpu,
         "stablehlo_cuda_h100": None,
         "optimized_hlo_cuda_h100": None,
+        "peak_memory_bytes": None,
+        "executed": False,
     }
     text = {"python", "jaxpr", "stablehlo", "hlo", "entry_point", "family", "checked_by", "config"}
     hostile: dict[str, Any] = {k: f"{HOSTILE} in {k}\n" if k in text else v for k, v in row.items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,8 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 from jax_ir_pairs.browse.page import write_html
 from jax_ir_pairs.browse.rows import FolderRows
 from jax_ir_pairs.browse.server import Server
+from jax_ir_pairs.inspect.parquet_files import find_config
 from jax_ir_pairs.schema import LEVELS
-from tests.browse.conftest import HOSTILE
+from tests.browse.conftest import HOSTILE, SAMPLE
 
 Opened = Callable[..., Page]
 
@@ -212,6 +215,27 @@ def test_before_and_after(opened: Opened, sample_server: Server, sample: FolderR
     )
     page.click("section[aria-label^=Fusions] button >> nth=0")
     expect(page.locator(".pane.optimized_hlo .line.lit").first).to_be_attached()
+
+
+def test_what_is_known_with_and_without_machine_code(
+    opened: Opened, special: FolderRows, special_url: str
+) -> None:
+    page = opened(special_url, f"#row={special.index.id[0]}&view=optimization&target=cpu")
+    peak = page.locator(".tiles div").filter(has_text="Peak memory").locator("dd")
+    expect(peak).to_have_text("–")
+    expect(page.locator("#facts-place")).not_to_contain_text("and run")
+
+
+def test_a_row_that_was_run_says_so(opened: Opened, sample: FolderRows, tmp_path: Path) -> None:
+    class Run(FolderRows):
+        def row(self, number: int) -> dict[str, Any]:
+            return super().row(number) | {"executed": True}
+
+    path = tmp_path / "run.html"
+    write_html(Run(find_config(SAMPLE)), path, 1)
+    page = opened(path.as_uri())
+    by = sample.row(0)["checked_by"]
+    expect(page.locator("#facts-place")).to_contain_text(f"checked by {by} and run")
 
 
 @pytest.mark.parametrize("view", ["levels", "optimization", "graph", "compare"])
