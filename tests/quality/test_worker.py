@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 import pytest
 
 from jax_ir_pairs.errors import Rejected
+from jax_ir_pairs.extraction import CheckRequest
 from jax_ir_pairs.extraction.worker import answer
+from jax_ir_pairs.quality import check
 from jax_ir_pairs.quality.worker import extract
 from tests.extraction.hand_written import SIMPLE, program
 
@@ -23,6 +28,17 @@ def test_what_is_asked_for_is_checked() -> None:
     reply = answer({**REQUEST, "check": ASKED}, extract)
     assert reply["extraction"]["checked_by"] == "interpreter"
     assert list(reply["seconds"])[-1] == "check"
+
+
+@pytest.mark.parametrize("executes", [True, False])
+def test_a_check_is_told_the_seed_and_whether_to_run(
+    executes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(check, "check", lambda program, **asked: told.append(asked))
+    asked = CheckRequest(7, executes=executes)
+    answer({**REQUEST, "check": asdict(asked)}, extract)
+    assert told == [{"seed": 7, "executes": executes}]
 
 
 def test_64_bits_of_one_program_are_not_those_of_the_next() -> None:
