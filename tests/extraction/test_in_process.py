@@ -51,7 +51,8 @@ def test_in_surroundings_like_the_child_the_texts_are_the_childs() -> None:
             function = load(program.python, program.entry_point)
             jax.clear_caches()
             ours = extract(function, *abstract_arguments(program.inputs))
-            assert ours == process.extract(program), name
+            assert ours.peak_memory_bytes  # which the child, without machine code, does not tell
+            assert replace(ours, peak_memory_bytes=None) == process.extract(program), name
 
 
 class Pair(NamedTuple):
