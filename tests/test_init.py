@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import jax_ir_pairs
-from tests.interpreter import UNREGISTERED, search_path
+from tests.this_python import UNREGISTERED, search_path
 
 ROOT = Path(__file__).parent.parent
 

@@ -30,6 +30,13 @@ def stablehlo_of(hlo_text: str) -> bytes:
     return stablehlo
 
 
+def parts_of(sharding: Any, shape: tuple[int, ...], num_devices: int) -> list[tuple[slice, ...]]:
+    """Gives which part of an array of this shape each of the first devices has, in their order."""
+    devices = tuple(jax.devices()[:num_devices])
+    where = GSPMDSharding(devices, sharding).devices_indices_map(shape)
+    return [where[device] for device in devices]
+
+
 @functools.cache
 def load_lapack() -> None:
     """Looks LAPACK's functions up, as lowering a program does; without it a call ends the process.

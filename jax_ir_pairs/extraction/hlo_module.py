@@ -82,6 +82,14 @@ def num_fusions(module: Any) -> int:
     )
 
 
+def printed(text: str) -> str:
+    """Gives an HLO text as XLA prints it: each instruction in a line, and whole constants.
+
+    Raises what jaxlib does for what does not parse.
+    """
+    return optimized_text(parse_hlo(text))
+
+
 def canonical_text(text: str) -> str:
     """Gives an HLO text, parsed and printed with names that do not depend on its own.
 
@@ -100,3 +108,13 @@ def cost_of(module: Any) -> dict[str, float]:
     client: Any = jax.devices()[0].client
     analysis: dict[str, float] = _jax.hlo_module_cost_analysis(client, module)
     return analysis
+
+
+def shardings(module: Any) -> tuple[list[Any], list[Any]]:
+    """Gives how the inputs and the results of a partitioned module are cut; empty for unknown."""
+    ins, out = module.spmd_parameters_shardings, module.spmd_output_sharding
+    if ins is None or out is None:
+        return [], []
+    outs = list(out.tuple_shardings) or [out]
+    ins, outs = ([_hlo.HloSharding.from_proto(cut) for cut in cuts] for cuts in (ins, outs))
+    return ins, outs

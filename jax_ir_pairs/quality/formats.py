@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from jaxlib.mlir import ir
 
-from jax_ir_pairs.quality.outlining import Value, callee, functions_of, nested
+from jax_ir_pairs.interpreter.operation import Value
+from jax_ir_pairs.interpreter.regions import callee, functions_of, nested
 
 _EXACT = frozenset(
     f"stablehlo.{name}"

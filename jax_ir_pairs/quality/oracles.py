@@ -1,33 +1,23 @@
-"""Who else can say what a program gives: four oracles, the most independent first. In the child.
+"""Who else can say what a program gives: three oracles, the most independent first. In the child.
 
 All take the inputs that the compiled program was run on, and give its results as NumPy has them.
 """
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
 from jax_ir_pairs.extraction.execution import Executable, stablehlo_of
 from jax_ir_pairs.extraction.levels import Compiled
 from jax_ir_pairs.extraction.optimization import kept_inputs
+from jax_ir_pairs.interpreter.operation import UnsupportedError
+from jax_ir_pairs.quality import texts
 from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.execution import execute
 from jax_ir_pairs.quality.inputs import physical
-from jax_ir_pairs.quality.interpreter import (
-    BASE_LIMIT,
-    LIMIT_PER_OP,
-    Change,
-    RunAlone,
-    interpret,
-)
-from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
-from jax_ir_pairs.quality.shaking import shake
 
 REWRITES = (
     "algsimp",
@@ -54,45 +44,8 @@ _NEEDS_SIMPLIFIER = "LayoutConstraint"
 
 
 def by_interpreter(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
-    """Gives what StableHLO's reference interpreter makes of the row's `stablehlo`."""
-    return _interpreted(program, inputs, None)
-
-
-def by_interpreter_and_xla(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
-    """Gives the same, with XLA's results for those ops that the interpreter lacks."""
-
-    return _interpreted(program, inputs, run_alone)
-
-
-def run_alone(stablehlo_text: str, inputs: Sequence[Array]) -> list[Array]:
-    """Gives XLA's results of a module of one op, of which programs have the same ones often."""
-    return _executable(stablehlo_text)(inputs)
-
-
-@functools.lru_cache(64)
-def _executable(stablehlo_text: str) -> Executable:
-    return Executable(stablehlo_text)
-
-
-def shaken_results(
-    program: Compiled, inputs: Sequence[Array], checked_by: str, runs: int
-) -> Iterator[list[Array]]:
-    """Gives what the interpreter makes of the module with roundings that are drawn, `runs` times.
-
-    Nothing where it was not the interpreter that ran it.
-    """
-    if checked_by in _RUN_ALONE:
-        for seed in range(runs):
-            change = partial(shake, seed=seed)
-            yield _interpreted(program, inputs, _RUN_ALONE[checked_by], change=change)
-
-
-def _interpreted(
-    program: Compiled, inputs: Sequence[Array], lacking: RunAlone | None, **change: Change
-) -> list[Array]:
-    extraction = program.extraction
-    limit = BASE_LIMIT + LIMIT_PER_OP * extraction.num_stablehlo_ops
-    return interpret(extraction.stablehlo, kept(program, inputs), limit, lacking, **change)
+    """Gives what the interpreter makes of the row's `stablehlo`."""
+    return texts.stablehlo(program)(kept(program, inputs))
 
 
 def by_hlo(program: Compiled, inputs: Sequence[Array]) -> list[Array]:
@@ -135,16 +88,10 @@ def _without_rewrites(text: str) -> dict[str, str]:
     return {"xla_disable_hlo_passes": ",".join(left_out), **_NO_LIBRARY}
 
 
-_RUN_ALONE: Mapping[str, RunAlone | None] = MappingProxyType(
-    {"interpreter": None, "interpreter+xla": run_alone}
-)
-"""By the oracles that are the interpreter: what runs the ops that it lacks."""
-
 Oracle = Callable[[Compiled, Sequence[Array]], list[Array]]
 
 ORACLES: dict[str, Oracle] = {
     "interpreter": by_interpreter,
-    "interpreter+xla": by_interpreter_and_xla,
     "hlo": by_hlo,
     "stablehlo": by_stablehlo,
 }

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
 
-from jax_ir_pairs.quality.apart import axes
+from jax_ir_pairs.interpreter.operation import Value
+from jax_ir_pairs.interpreter.regions import callee, functions_of
 from jax_ir_pairs.quality.formats import formats_of_results
-from jax_ir_pairs.quality.interpreter_cost import trips
-from jax_ir_pairs.quality.outlining import Value, callee, functions_of
 from jax_ir_pairs.quality.tolerance import tolerance
 
 
-def tolerances(stablehlo: str) -> list[float]:
+def tolerances(text: str) -> list[float]:
     """Gives the tolerance of each result of a module, by its text."""
     with make_ir_context():
-        module = ir.Module.parse(stablehlo)
+        module = ir.Module.parse(text)
         roundings = num_roundings(module)
         return [tolerance(formats, roundings) for formats in formats_of_results(module)]
 
@@ -30,6 +30,16 @@ def num_roundings(module: ir.Module) -> int:
     terms; what is in a loop counts as often as it runs.
     """
     return _Count(functions_of(module)).of_function("main")
+
+
+_ASSUMED_TRIPS = 2
+"""Times that a loop is taken to run whose count its condition does not show.
+
+Most are the rejection loops of `jax.random`, which nest and end after one or two."""
+_MOST_TRIPS = 2**16
+"""A loop that may run more often has a bound for form's sake, such as the largest integer."""
+_TRIPS_FOR_FORM = 8
+"""Times that such a loop is taken to run, as those that draw from a Poisson distribution do."""
 
 
 class _Count:
@@ -71,7 +81,8 @@ def _reduced(op: ir.Operation) -> int:
 
 def _contracted(op: ir.Operation) -> int:
     shape = _shape(op.operands[0])
-    return max(1, math.prod(shape[axis] for axis in axes(op, "lhs_contracting_dimensions")))
+    numbers = stablehlo.DotDimensionNumbers(op.attributes["dot_dimension_numbers"])
+    return max(1, math.prod(shape[axis] for axis in numbers.lhs_contracting_dimensions))
 
 
 def _of_kernel(op: ir.Operation) -> int:
@@ -95,3 +106,20 @@ _TERMS: Mapping[str, Callable[[ir.Operation], int]] = {
     "stablehlo.select_and_scatter": _of_updates,
 }
 """Terms that one element of the result is the sum of."""
+
+
+def trips(condition: ir.Block) -> int:
+    """Gives how often a loop runs whose condition compares a counter with a constant."""
+    ops = {op.operation.name: op.operation for op in condition.operations}
+    compare = ops.get("stablehlo.compare")
+    if compare is None or "LT" not in str(compare.attributes["comparison_direction"]):
+        return _ASSUMED_TRIPS
+    owner = compare.operands[1].owner
+    constant = getattr(owner, "operation", owner)
+    if getattr(constant, "name", "") != "stablehlo.constant":
+        return _ASSUMED_TRIPS
+    value = constant.attributes["value"]
+    if not isinstance(value, ir.DenseIntElementsAttr) or len(value) != 1:
+        return _ASSUMED_TRIPS
+    bound = max(1, int(value[0]))
+    return bound if bound <= _MOST_TRIPS else _TRIPS_FOR_FORM

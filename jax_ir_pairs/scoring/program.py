@@ -11,14 +11,14 @@ from jaxlib.mlir import ir
 from jaxlib.mlir.passmanager import PassManager
 
 from jax_ir_pairs.extraction.execution import Executable
+from jax_ir_pairs.interpreter.module import Interpreter
+from jax_ir_pairs.interpreter.operation import UnsupportedError
 from jax_ir_pairs.quality.comparison import Array
-from jax_ir_pairs.quality.interpreter import Interpreter
-from jax_ir_pairs.quality.interpreter_cost import UnsupportedError
 from jax_ir_pairs.scoring.module import Module, NotRunnableError
 from jax_ir_pairs.scoring.refusal import unrunnable
 
 INTERPRETED_COST = 100_000.0
-"""Units over which a module is never interpreted: some 40 ms for one draw of inputs."""
+"""Units over which a module is never interpreted: some 0.1 s for one draw of inputs."""
 QUICK_COST = 25_000.0
 """Units over which it is compiled for all draws after the first: where seven draws take as long."""
 _PLAIN = "builtin.module(cse,symbol-dce)"
@@ -91,11 +91,13 @@ class Program:
         return Executable(self.text, self.module.num_devices)
 
     def run(self, inputs: Sequence[Array], *, interpreted: bool) -> list[Array]:
-        """Gives the results for `inputs`, in one of the two ways."""
+        """Gives the results for `inputs`, in one of the two ways.
+
+        **Raises:** [`UnsupportedError`][] where interpreting it takes too long.
+        """
         if interpreted:
             assert self.interpreter is not None
-            with self._context, ir.Location.unknown():
-                return self.interpreter(inputs)
+            return self.interpreter(inputs)
         return self.executable(inputs, [shape for shape, _ in self.module.outputs])
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from jax_ir_pairs.interpreter.operation import UnsupportedError
 from jax_ir_pairs.quality.comparison import Array, compare, is_inexact
 from jax_ir_pairs.quality.conditioning import moved, nudged_results, slack
 from jax_ir_pairs.quality.tolerance import LARGEST
 from jax_ir_pairs.scoring.draws import Input, edges, values
-from jax_ir_pairs.scoring.program import INTERPRETED_COST, QUICK_COST, Program
+from jax_ir_pairs.scoring.program import QUICK_COST, Program
 from jax_ir_pairs.scoring.sandbox import no_longer_than
 
 DRAWS = 3
@@ -81,15 +81,14 @@ def difference(reference: Reference, answer: Program, draws: int = DRAWS) -> str
 
     Raises what XLA does, where it refuses the answer.
     """
-    its, own = answer.interpreter, reference.program.interpreter
-    units = max(its.units, own.units) if its and own else math.inf
     undecided = set(range(len(reference.program.module.outputs)))
     for draw in [*range(draws), *edges(reference.inputs)]:
-        # Most wrong answers fail on the first draw, which is quickest without compiling.
-        interpreted = units <= (INTERPRETED_COST if draw == 0 else QUICK_COST)
-        expected = reference.results(draw, interpreted=interpreted)
-        with no_longer_than(_LEAST_SECONDS + _SLOWER * reference.seconds):
-            results = answer.run(reference.values(draw), interpreted=interpreted)
+        interpreted = _is_interpreted(reference.program, answer)
+        try:
+            expected, results = _both(reference, answer, draw, interpreted=interpreted)
+        except UnsupportedError:
+            interpreted = False
+            expected, results = _both(reference, answer, draw, interpreted=False)
         if len(results) != len(expected):
             return f"It gives {len(results)} results instead of {len(expected)}."
         for place in range(len(expected)):
@@ -112,6 +111,24 @@ def difference(reference: Reference, answer: Program, draws: int = DRAWS) -> str
         places = ", ".join(map(str, sorted(undecided)))
         return f"Result {places} is decided by rounding, and differs, on every draw."
     return ""
+
+
+def _is_interpreted(reference: Program, answer: Program) -> bool:
+    """Tells whether to interpret both.
+
+    Most wrong answers fail on the first draw, which is quickest without compiling. After that it
+    is known what a draw takes.
+    """
+    its, own = answer.interpreter, reference.interpreter
+    return its is not None and own is not None and max(its.spent, own.spent) <= QUICK_COST
+
+
+def _both(
+    reference: Reference, answer: Program, draw: Draw, *, interpreted: bool
+) -> tuple[list[Array], list[Array]]:
+    expected = reference.results(draw, interpreted=interpreted)
+    with no_longer_than(_LEAST_SECONDS + _SLOWER * reference.seconds):
+        return expected, answer.run(reference.values(draw), interpreted=interpreted)
 
 
 def _explained(

@@ -146,12 +146,6 @@ def test_what_ran_before_changes_no_byte(extractions: dict[str, Extraction]) -> 
         ("def f(x):\n    return input()", "f32[2]", "trace-error", "EOFError"),
         ("raise MemoryError", "f32[2]", "out-of-memory", "MemoryError"),
         ("w = jnp.ones(1 << 40)", "f32[2]", "out-of-memory", "RESOURCE_EXHAUSTED"),
-        (
-            "def f(x):\n    return jax.ffi.ffi_call('nowhere', x)(x)",
-            "f32[2]",
-            "compiler-error",
-            "nowhere",
-        ),
     ],
 )
 def test_rejections(

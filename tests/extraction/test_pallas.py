@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from jax_ir_pairs.extraction.environment import child_environment
-from tests.interpreter import search_path
+from tests.this_python import search_path
 
 STATES = """
 import importlib, json, pkgutil, warnings

@@ -14,7 +14,7 @@ import pytest
 
 from jax_ir_pairs.hub.builder import JaxIrPairs
 from jax_ir_pairs.hub.registration import importable
-from tests.interpreter import UNREGISTERED, search_path
+from tests.this_python import UNREGISTERED, search_path
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -17,7 +17,7 @@ from tests.extraction.hand_written import program
 
 CHOLESKY = "def f(x):\n    return jnp.linalg.cholesky(x @ x.T + 9 * jnp.eye(4))"
 FFT = "def f(x):\n    return jnp.abs(jnp.fft.fft(x)).sum()"
-COSTLY = "def f(x):\n    return lax.fori_loop(0, 100, lambda i, y: jnp.tanh(y @ x), x)"
+COSTLY = "def f(x):\n    return lax.fori_loop(0, 20000, lambda i, y: jnp.tanh(y @ x), x)"
 LOOP_OF_CHOLESKY = (
     "def f(x):\n    def body(i, y):\n"
     "        return jnp.linalg.cholesky(y @ y.T + jnp.eye(4))\n\n"
@@ -26,6 +26,7 @@ LOOP_OF_CHOLESKY = (
 BRANCH_OF_CHOLESKY = (
     "def f(x):\n    return lax.cond(x[0, 0] > 9, jnp.linalg.cholesky, jnp.negative, x)"
 )
+MULHI = "def f(x):\n    return lax.mulhi(x, x)"
 COMPOSITE = "def f(x):\n    return lax.composite(lambda y: jnp.sin(y) + 1, name='my.sine')(x) * 2"
 SHARDED = (
     "from jax.sharding import AxisType, PartitionSpec as P\n\n"
@@ -55,17 +56,18 @@ TAKEN = {
     "interpreter": ("def f(x):\n    return jnp.sin(x) @ x.T + 1", "f32[4,4]"),
     "interpreter of a composite": (COMPOSITE, "f32[4]"),
     "interpreter with a large contraction": ("def f(x):\n    return x @ x.T + 1", "f32[80,60]"),
-    "interpreter+xla of cholesky": (CHOLESKY, "f32[4,4]"),
-    "interpreter+xla of fft": (FFT, "f32[8]"),
-    "interpreter+xla of lapack": ("def f(x):\n    return jnp.linalg.qr(x)[1]", "f32[4,4]"),
-    "interpreter+xla in a loop": (LOOP_OF_CHOLESKY, "f32[4,4]"),
+    "interpreter of cholesky": (CHOLESKY, "f32[4,4]"),
+    "interpreter of fft": (FFT, "f32[8]"),
+    "interpreter of lapack": ("def f(x):\n    return jnp.linalg.qr(x)[1]", "f32[4,4]"),
+    "interpreter of lapack in a loop": (LOOP_OF_CHOLESKY, "f32[4,4]"),
+    "interpreter of lapack in a branch": (BRANCH_OF_CHOLESKY, "f32[4,4]"),
+    "interpreter of devices": (SHARDED, "f32[4]"),
+    "interpreter that shows a sharding": (INSPECTED, "f32[4]"),
+    "interpreter of symbolic": (SYMBOLIC, "f32[4,2]"),
     "hlo as too costly": (COSTLY, "f32[32,32]"),
-    "hlo as in a branch": (BRANCH_OF_CHOLESKY, "f32[4,4]"),
-    "stablehlo": (SHARDED, "f32[4]"),
-    "stablehlo that shows a sharding": (INSPECTED, "f32[4]"),
+    "interpreter of what only optimized HLO has": (MULHI, "i32[4]"),
     "stablehlo with a callback": (CALLBACK, "f32[4]"),
     "stablehlo with a layout": (LAYOUT_AND_CALLBACK, "f32[4,3]"),
-    "stablehlo of symbolic": (SYMBOLIC, "f32[4,2]"),
 }
 """Programs by the oracle that is taken for them, and why."""
 

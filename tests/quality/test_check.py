@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from jax_ir_pairs.extraction.levels import Compiled
 from jax_ir_pairs.quality import check as checking
 from jax_ir_pairs.quality.comparison import Array
 from jax_ir_pairs.quality.execution import execute
-from tests.quality.programs import compiled, confirmed
+from tests.extraction.hand_written import program as hand_written
+from tests.quality.programs import TAKEN, compiled, confirmed, of
 
 FLOAT = ("def f(x):\n    return jnp.tanh(x) * 2", "f32[4,8]")
 INTEGER = ("def f(x):\n    return x * 1000003", "i32[8]")
@@ -116,8 +118,8 @@ def test_a_difference_within_the_tolerance_passes_with_its_errors(
 
 
 def test_what_xla_gets_wrong_is_a_mismatch_by_whoever_checks_it() -> None:
-    # Seed 4505 of hlo-10k, too dear for the interpreter; docs/checks.md has the bug. Where this
-    # fails, XLA may have mended it: see whether `r` is truncated now.
+    # Seed 4505 of hlo-10k; docs/checks.md has the bug. Where this fails, XLA may have mended it:
+    # see whether `r` is truncated now.
     body = """def f(x, proj):
     proj2 = x @ proj
 
@@ -128,7 +130,7 @@ def test_what_xla_gets_wrong_is_a_mismatch_by_whoever_checks_it() -> None:
         return a - top
 
     return jax.vmap(score, in_axes=(2, 1))(proj2, proj)"""
-    with pytest.raises(Rejected, match="mismatch: hlo: result 0, int8"):
+    with pytest.raises(Rejected, match="mismatch: interpreter: result 0, int8"):
         confirmed(compiled(body, "f32[24,24,6]", "f32[6,24]"), 4505)
 
 
@@ -175,6 +177,34 @@ def test_what_the_runtime_refuses_is_a_run_error() -> None:
         confirmed(compiled(body, "f32[4]"), 0)
     assert info.value.reason == "run-error"
     assert "not today" in info.value.detail
+
+
+def test_what_calls_nothing_that_there_is_is_refused_as_it_is_compiled_whole() -> None:
+    program = compiled("def f(x):\n    return jax.ffi.ffi_call('nowhere', x)(x)", "f32[2]")
+    with pytest.raises(Rejected, match=r"compiler-error: .*nowhere"):
+        checking.check(program, 0, executes=False)
+
+
+def test_a_program_is_compiled_whole_where_that_is_asked_for_or_needed() -> None:
+    for name, (body, *avals) in TAKEN.items():
+        program = of(hand_written(body, *avals))
+        found = checking.check(program, 3, executes=False)
+        assert found is not None
+        alone = name.startswith("interpreter") and "only optimized" not in name
+        assert (found.executed, program.is_whole) == (not alone, not alone), name
+    program = of(hand_written(*FLOAT))
+    assert confirmed(program, 3).executed
+    assert program.is_whole
+
+
+def test_texts_that_say_something_else_are_a_mismatch() -> None:
+    body = "def f(x):\n    return jnp.sin(x) * 2, jnp.cos(x)"
+    program = of(hand_written(body, "f32[8]"))
+    own = program.extraction.optimized_hlo
+    assert "cosine" in own
+    program.extraction = replace(program.extraction, optimized_hlo=own.replace("cosine", "sine"))
+    with pytest.raises(Rejected, match=r"mismatch: texts: result 1, float32\[8\]"):
+        checking.check(program, 0, executes=False)
 
 
 def test_the_seed_chooses_the_inputs_and_nothing_else_does() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -9,15 +8,15 @@ import numpy as np
 import pytest
 
 from jax_ir_pairs.quality.comparison import Array
-from jax_ir_pairs.quality.interpreter import interpret
-from jax_ir_pairs.quality.shaking import shake
+from jax_ir_pairs.quality.shaking import shaking
+from tests.interpreter.running import interpret
 
 X = np.linspace(-2.0, 2.0, 8, dtype=np.float32)
 
 
 def shaken(function: Any, value: Array, seed: int) -> Array:
     text = jax.jit(function).lower(value).as_text()
-    [result] = interpret(text, [value], change=partial(shake, seed=seed))
+    [result] = interpret(text, [value], change=shaking(seed))
     return result
 
 
@@ -67,13 +66,6 @@ def test_loops_and_branches_are_shaken_and_bodies_of_reductions_are_not() -> Non
         return jax.lax.fori_loop(0, 3, _sine, x)
 
     assert (shaken(looped, X, 1) != plain(looped, X)).any()
-    text = jax.jit(jnp.prod).lower(X).as_text()
-    assert text.count("stablehlo.multiply") == 1
-    seen: list[str] = []
-
-    def change(module: Any) -> None:
-        shake(module, 0)
-        seen.append(str(module))
-
-    interpret(text, [X], change=change)
-    assert seen[0].count("stablehlo.multiply") == 2
+    # A product is off by one rounding, and not by one for each of its terms.
+    own, moved = plain(jnp.prod, X), shaken(jnp.prod, X, 1)
+    assert abs(moved - own) <= 2 * np.spacing(abs(own))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jax_ir_pairs.scoring.seccomp import ARCHITECTURES, instructions
-from tests.interpreter import search_path
+from tests.this_python import search_path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="filters are Linux's")
 

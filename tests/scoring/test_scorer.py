@@ -14,8 +14,8 @@ import pytest
 import jax_ir_pairs
 from jax_ir_pairs.errors import UsageError
 from jax_ir_pairs.scoring import Score, Scorer
-from tests.interpreter import search_path
 from tests.scoring.hostile import HLO, PYTHON, ROW, STABLEHLO, TRUE
+from tests.this_python import search_path
 
 TASK = "jaxpr_to_stablehlo"
 RIGHT = Score(True, True, True, True, False, 1.0)

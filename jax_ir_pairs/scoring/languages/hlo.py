@@ -14,9 +14,9 @@ from jaxlib.mlir import ir
 
 from jax_ir_pairs.extraction.execution import stablehlo_of
 from jax_ir_pairs.extraction.hlo_module import parse_hlo
-from jax_ir_pairs.scoring.hlo_text.zeros import with_negative_zeros
+from jax_ir_pairs.hlo_text.converted import use_stablehlo
+from jax_ir_pairs.hlo_text.zeros import with_negative_zeros
 from jax_ir_pairs.scoring.languages import stablehlo
-from jax_ir_pairs.scoring.languages.converted import use_stablehlo
 from jax_ir_pairs.scoring.module import Module, NotParsedError, NotValidError
 
 

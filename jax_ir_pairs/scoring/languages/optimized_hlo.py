@@ -6,18 +6,18 @@ Its text is rewritten to what XLA takes from outside (`hlo_text.rewriting`), and
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from jax_ir_pairs.extraction import hlo_module
-from jax_ir_pairs.scoring.hlo_text.bitcast import BitcastInvalidError
-from jax_ir_pairs.scoring.hlo_text.parsing import SyntaxUnknownError, parse
-from jax_ir_pairs.scoring.hlo_text.rewriting import NoMeaningError, runnable
-from jax_ir_pairs.scoring.hlo_text.syntax import HloModule
+from jax_ir_pairs.hlo_text.bitcast import BitcastInvalidError
+from jax_ir_pairs.hlo_text.rewriting import NoMeaningError, runnable
+from jax_ir_pairs.hlo_text.zeros import with_negative_zeros
 from jax_ir_pairs.scoring.languages import hlo
 from jax_ir_pairs.scoring.languages.partitioned import whole
-from jax_ir_pairs.scoring.module import Module, NotParsedError, NotRunnableError, NotValidError
+from jax_ir_pairs.scoring.module import Module, NotRunnableError, NotValidError
 
 
 def read(text: str, row: Mapping[str, Any]) -> Module:
@@ -28,14 +28,14 @@ def read(text: str, row: Mapping[str, Any]) -> Module:
     """
     hlo.hold_to_syntax(text)
     try:
-        rewritten = runnable(_parsed(text))
+        rewritten = runnable(hlo_module.printed(with_negative_zeros(text)))
     except BitcastInvalidError as error:
         raise NotValidError(f"{error}, which takes other memory.") from None
     except (LookupError, ValueError) as error:  # of a name, an attribute or a number
         raise NotValidError(f"The module lacks what it is read by: {error}.") from None
     except NoMeaningError as error:
         raise NotRunnableError(f"{error}.") from None
-    module = hlo.module_of(str(rewritten))
+    module = hlo.module_of(rewritten)
     return module if row["num_devices"] == 1 else whole(module, row)
 
 
@@ -45,35 +45,18 @@ def hold_to_syntax(text: str) -> None:
     **Raises:** `NotParsedError`, and `NotRunnableError` for a SparseCore's computations, at which
     XLA's parser ends the process.
     """
-    module = _parsed(text)
     if 'execution_thread="sparsecore"' in text:
         raise NotRunnableError("XLA's parser does not read computations of a TPU's SparseCore.")
     if "all-reduce-start" in text:
-        text = str(_without_aliases(module))
+        # XLA prints an attribute of it that its parser refuses.
+        text = "\n".join(
+            _ALIASING.sub("", line) if "all-reduce-start" in line else line
+            for line in text.split("\n")
+        )
     hlo.hold_to_syntax(text)
 
 
-def _without_aliases(module: HloModule) -> HloModule:
-    """Gives a module without an attribute that XLA prints of `all-reduce-start` and refuses."""
-    aliasing = "output_to_operand_aliasing"
-    computations = []
-    for computation in module.computations:
-        instructions = [
-            replace(i, attributes={k: v for k, v in i.attributes.items() if k != aliasing})
-            if i.opcode == "all-reduce-start"
-            else i
-            for i in computation.instructions
-        ]
-        computations.append(replace(computation, instructions=tuple(instructions)))
-    return replace(module, computations=tuple(computations))
-
-
-def _parsed(text: str) -> HloModule:
-    """Gives the instructions of a text that XLA's parser takes; raises `NotParsedError`."""
-    try:
-        return parse(text)
-    except SyntaxUnknownError as error:
-        raise NotParsedError(f"The text is no HLO module: {error}.") from None
+_ALIASING = re.compile(r", output_to_operand_aliasing=\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
 
 
 @dataclass(frozen=True, slots=True)

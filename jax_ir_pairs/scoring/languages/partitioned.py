@@ -16,7 +16,7 @@ from jax.sharding import Sharding
 from jaxlib.mlir import ir
 
 from jax_ir_pairs.extraction.execution import Executable
-from jax_ir_pairs.quality.outlining import functions_of
+from jax_ir_pairs.interpreter.regions import functions_of
 from jax_ir_pairs.scoring.languages import stablehlo
 from jax_ir_pairs.scoring.module import Aval, Module, NotRunnableError, NotValidError
 

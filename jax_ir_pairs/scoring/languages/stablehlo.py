@@ -11,8 +11,8 @@ from jax.extend.mlir import refine_polymorphic_shapes
 from jax.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 
-from jax_ir_pairs.quality.element_types import numpy_name
-from jax_ir_pairs.quality.outlining import callee, functions_of, nested
+from jax_ir_pairs.interpreter.element_types import numpy_name
+from jax_ir_pairs.interpreter.regions import callee, functions_of, nested
 from jax_ir_pairs.scoring.module import (
     Aval,
     Module,

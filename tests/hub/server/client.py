@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.hub.server.hub import WRITER, HubServer
-from tests.interpreter import search_path
+from tests.this_python import search_path
 
 _COMMANDS = """
 import json, sys, time

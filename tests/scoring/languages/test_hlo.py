@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_ir_pairs.quality.interpreter import interpret
 from jax_ir_pairs.scoring.languages import hlo
 from jax_ir_pairs.scoring.module import NotParsedError, NotRunnableError, NotValidError
+from tests.interpreter.running import interpret
 
 ROW = {"num_devices": 1}
 

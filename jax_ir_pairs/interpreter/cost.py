@@ -1,0 +1,36 @@
+"""What an operation costs to interpret, by the types that it has: the same on every machine."""
+
+from __future__ import annotations
+
+import math
+
+from jaxlib.mlir import ir
+
+from jax_ir_pairs.interpreter.operation import ints, shape_of, size_of
+from jax_ir_pairs.interpreter.products import PRODUCTS, num_products
+
+_FIXED = 5.0
+"""Units of any operation. One is about a microsecond."""
+_ELEMENT = 0.01
+"""Of an element of an operand or a result."""
+_PRODUCT = 0.0015
+_SORTED = 0.3
+_LAPACK = 100.0
+
+
+def units(op: ir.Operation) -> float:
+    """Gives what one run of an operation costs, without what its regions do as a loop's."""
+    values = [*op.operands, *op.results]
+    elements = sum(map(size_of, values))
+    total = _FIXED + _ELEMENT * elements
+    if op.name in PRODUCTS:
+        return total + _PRODUCT * num_products(op)
+    if op.name in {"stablehlo.reduce_window", "stablehlo.select_and_scatter"}:
+        window = math.prod(ints(op, "window_dimensions", (1,)))
+        return total + _ELEMENT * window * max(map(size_of, values))
+    if op.name == "stablehlo.sort":
+        along = max(2, max(shape_of(op.operands[0]), default=1))
+        return total + _SORTED * elements * math.log2(along)
+    if op.name == "stablehlo.custom_call":
+        return total + _LAPACK
+    return total

@@ -1,0 +1,228 @@
+"""Operations that make arrays, or give elements another place, without changing one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
+
+from jax_ir_pairs.interpreter.formats import is_float, rounded
+from jax_ir_pairs.interpreter.operation import (
+    Array,
+    Kernel,
+    Table,
+    Value,
+    dtype_of,
+    integer,
+    ints,
+    shape_of,
+    type_of,
+)
+
+
+def constant(op: ir.Operation) -> Array:
+    """Gives the value of a constant."""
+    shape, dtype = type_of(op.results[0].type)
+    if dtype.kind == "c":
+        real, imaginary = _evaluated(op, stablehlo.RealOp, stablehlo.ImagOp)
+        return np.asarray(real + 1j * imaginary, dtype)
+    attribute: Any = op.attributes["value"]
+    if attribute.is_splat:
+        return np.full(shape, attribute.get_splat_value().value, dtype)
+    if dtype.isbuiltin == 1:  # of NumPy itself
+        return np.array(attribute)
+    kind = ir.RankedTensorType.get(shape, ir.Type.parse("f32" if is_float(dtype) else "i32"))
+    [wide] = _evaluated(op, lambda value: stablehlo.ConvertOp(kind, value))
+    return wide.astype(dtype)
+
+
+def _evaluated(op: ir.Operation, *functions: Callable[[Value], Any]) -> list[Array]:
+    """Gives functions of a constant whose type jaxlib has no buffers of, by its interpreter."""
+    module = ir.Module.create()
+    with ir.InsertionPoint(module.body):
+        main = ir.Operation.create(
+            "func.func",
+            attributes={
+                "sym_name": ir.StringAttr.get("main"),
+                "function_type": ir.TypeAttr.get(ir.FunctionType.get([], [])),
+            },
+            regions=1,
+        )
+    with ir.InsertionPoint(main.regions[0].blocks.append()):
+        value = op.clone().operation.results[0]
+        results = [function(value).result for function in functions]
+        ir.Operation.create("func.return", operands=results)
+    kind = ir.FunctionType.get([], [result.type for result in results])
+    main.attributes["function_type"] = ir.TypeAttr.get(kind)
+    return [np.array(result) for result in stablehlo.eval_module(module, [])]
+
+
+def _constant(op: ir.Operation) -> Kernel:
+    value = constant(op)
+    return lambda: value
+
+
+def _iota(op: ir.Operation) -> Kernel:
+    shape, dtype = type_of(op.results[0].type)
+    axis = integer(op, "iota_dimension")
+    sides = [1] * len(shape)
+    sides[axis] = shape[axis]
+    value = np.broadcast_to(rounded(np.arange(shape[axis]), dtype).reshape(sides), shape)
+    return lambda: value
+
+
+def _broadcast(op: ir.Operation) -> Kernel:
+    shape, own = shape_of(op.results[0]), shape_of(op.operands[0])
+    if shape == own == ():  # in the body of a reduction it is an array
+        return lambda value: value
+    sides = [1] * len(shape)
+    axes = ints(op, "broadcast_dimensions")
+    for axis, side in zip(axes, own, strict=True):
+        sides[axis] = side
+    order = tuple(sorted(range(len(axes)), key=lambda place: axes[place]))
+    return lambda value: np.broadcast_to(np.transpose(value, order).reshape(sides), shape)
+
+
+def _reshape(op: ir.Operation) -> Kernel:
+    shape = shape_of(op.results[0])
+    if shape == shape_of(op.operands[0]):
+        return lambda value: value
+    return lambda value: np.reshape(value, shape)
+
+
+def _transpose(op: ir.Operation) -> Kernel:
+    order = ints(op, "permutation")
+    return lambda value: np.transpose(value, order)
+
+
+def _slice(op: ir.Operation) -> Kernel:
+    bounds = (ints(op, name) for name in ("start_indices", "limit_indices", "strides"))
+    cut = tuple(slice(*each) for each in zip(*bounds, strict=True))
+    return lambda value: value[cut]
+
+
+def clamped_starts(
+    starts: Sequence[Array], sides: Sequence[int], sizes: Sequence[int]
+) -> list[int]:
+    """Gives where a window begins that has to lie inside an array."""
+    return [
+        max(0, min(int(start), side - size))
+        for start, side, size in zip(starts, sides, sizes, strict=True)
+    ]
+
+
+def _dynamic_slice(op: ir.Operation) -> Kernel:
+    sides, sizes = shape_of(op.operands[0]), ints(op, "slice_sizes")
+
+    def cut(value: Array, *starts: Array) -> Array:
+        places = clamped_starts(starts, sides, sizes)
+        window = tuple(slice(p, p + size) for p, size in zip(places, sizes, strict=True))
+        return np.asarray(value[window])
+
+    return cut
+
+
+def _dynamic_update_slice(op: ir.Operation) -> Kernel:
+    sides, sizes = shape_of(op.operands[0]), shape_of(op.operands[1])
+
+    def updated(value: Array, update: Array, *starts: Array) -> Array:
+        places = clamped_starts(starts, sides, sizes)
+        window = tuple(slice(p, p + size) for p, size in zip(places, sizes, strict=True))
+        result = np.array(value)
+        result[window] = update
+        return result
+
+    return updated
+
+
+def _concatenate(op: ir.Operation) -> Kernel:
+    axis = integer(op, "dimension")
+    return lambda *values: np.concatenate(values, axis)
+
+
+def padded(
+    value: Array,
+    filling: Array,
+    low: Sequence[int],
+    high: Sequence[int],
+    interior: Sequence[int],
+) -> Array:
+    """Gives an array with `filling` around and between its elements; negative edges cut it."""
+    sides = [max(0, side + (side - 1) * gap) if side else 0
+             for side, gap in zip(np.shape(value), interior, strict=True)]  # fmt: skip
+    inner = np.full(sides, filling, value.dtype)
+    inner[tuple(slice(None, None, gap + 1) for gap in interior)] = value
+    for axis, (before, after) in enumerate(zip(low, high, strict=True)):
+        side = inner.shape[axis]
+        keep = [slice(None)] * inner.ndim
+        keep[axis] = slice(max(0, -before), max(max(0, -before), side + min(0, after)))
+        inner = inner[tuple(keep)]
+    edges = [(max(0, b), max(0, a)) for b, a in zip(low, high, strict=True)]
+    if not any(map(any, edges)):
+        return inner
+    result = np.full([s + b + a for s, (b, a) in zip(inner.shape, edges, strict=True)],
+                     filling, value.dtype)  # fmt: skip
+    result[tuple(slice(b, b + s) for s, (b, _) in zip(inner.shape, edges, strict=True))] = inner
+    return result
+
+
+def _pad(op: ir.Operation) -> Kernel:
+    low, high, interior = (
+        ints(op, name) for name in ("edge_padding_low", "edge_padding_high", "interior_padding")
+    )
+    return lambda value, filling: padded(value, filling, low, high, interior)
+
+
+def _reverse(op: ir.Operation) -> Kernel:
+    axes = ints(op, "dimensions")
+    return lambda value: np.flip(value, axes)
+
+
+def _optimization_barrier(op: ir.Operation) -> Kernel:
+    return lambda *values: values if len(values) != 1 else values[0]
+
+
+def _dimension_size(op: ir.Operation) -> Kernel:
+    side = shape_of(op.operands[0])[integer(op, "dimension")]
+    value = np.array(side, dtype_of(op.results[0]))
+    return lambda *_: value
+
+
+def _token(op: ir.Operation) -> Kernel:
+    return lambda *_: None
+
+
+def _tuple(op: ir.Operation) -> Kernel:
+    return lambda *values: [values]  # in a list, since a tuple is several results
+
+
+def _element(op: ir.Operation) -> Kernel:
+    place = integer(op, "index")
+    return lambda packed: packed[0][place]
+
+
+MOVEMENT: Table = {
+    f"stablehlo.{name}": builder
+    for name, builder in {
+        "after_all": _token,
+        "broadcast_in_dim": _broadcast,
+        "concatenate": _concatenate,
+        "constant": _constant,
+        "create_token": _token,
+        "dynamic_slice": _dynamic_slice,
+        "dynamic_update_slice": _dynamic_update_slice,
+        "get_dimension_size": _dimension_size,
+        "get_tuple_element": _element,
+        "iota": _iota,
+        "optimization_barrier": _optimization_barrier,
+        "pad": _pad,
+        "reshape": _reshape,
+        "reverse": _reverse,
+        "slice": _slice,
+        "transpose": _transpose,
+        "tuple": _tuple,
+    }.items()
+}

@@ -1,1 +1,0 @@
-"""HLO text: read into instructions, rewritten, and written again. Imports no JAX."""
