@@ -1,109 +1,76 @@
-"""What was measured as a table and as a picture, and both where they belong."""
+"""What was measured, as the README has it: builds beside the naive script, and what a row costs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-from jax_ir_pairs.atomic import replace_text
-
-_BEGIN = "<!-- benchmarks/build.py writes this -->"
-_END = "<!-- and no more -->"
-_INK, _COLORS = "#1f2328", {"local": "#0969da", "ray": "#bf8700", "naive script": "#8c959f"}
+from building.figures import COSTED, Cost, Results, Speed, Way
+from building.pages import milliseconds, table
 
 
-def with_region(page: str, content: str) -> str:
-    """Gives the text of a page with `content` between its two marks.
-
-    **Raises:** ValueError where the marks are not there.
-    """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not (begin and end):
-        raise ValueError("the page has no place for it")
-    return f"{before}{begin}\n{content}\n{end}{after}"
+def speed_tables(results: Results) -> str:
+    """Gives both tables, and what has to be known to read them."""
+    return "\n\n".join([_builds(results), _costs(results), _notes(results)])
 
 
-def write_region(path: Path, content: str) -> None:
-    """Replaces what is between the two marks of a page."""
-    replace_text(path, with_region(path.read_text(encoding="utf-8"), content))
+def name_of(way: Way) -> str:
+    """Gives a way as the tables call it."""
+    if not way.is_build:
+        return "naive script" if way.engine == "naive" else way.engine
+    engine = " by Ray" if way.engine == "ray" else ""
+    return f"`{way.checks}`{engine}, {way.workers} worker{'s' if way.workers > 1 else ''}"
 
 
-def table(results: Mapping[str, Any]) -> str:
-    """Gives the figures in Markdown."""
-    naive = results["naive_rows_per_second"]
-    lines = ["| | rows/s | times naive |", "|---|---:|---:|", f"| naive script | {naive:.2f} | 1 |"]
-    for build in results["builds"]:
-        speed, number = build["rows_per_second"], build["workers"]
-        workers = f"{number} worker{'s' if number > 1 else ''}"
-        lines.append(f"| `{build['engine']}`, {workers} | {speed:.2f} | {speed / naive:.2f} |")
-    small, large = results["costs"]
-    shares = [
-        (cost["other"] + cost["plan"]) / (_spent(cost) + cost["plan"]) for cost in (small, large)
-    ]
-    checks = [cost["check"] / (_spent(cost) - cost["check"]) for cost in (small, large)]
-    # Shares of wall time, which whatever else runs stretches alike, of CPU time.
-    other = [1e3 * share * _all(cost) for share, cost in zip(shares, (small, large), strict=True)]
-    # What JAX takes is of other programs in the two; only the rest can grow with their number.
-    growth = (other[1] - other[0]) / (1e3 * _all(small))
-    first, reading = results["seconds_to_first_row"], results["reading"]
-    return "\n".join(
+def _builds(results: Results) -> str:
+    head = ["builds by `checks`", "rows/s", "times naive", "CPU ms a row", "naive's CPU / ours"]
+    naive = results.naive
+    shown = [naive, *(speed for speed in results.speeds if speed.way.is_build)]
+    return table(head, [[name_of(speed.way), *_figures(speed, naive)] for speed in shown])
+
+
+def _figures(speed: Speed, naive: Speed) -> list[str]:
+    times = "1" if speed == naive else f"{naive.wall / speed.wall:.2f}"
+    if speed.cpu is None or naive.cpu is None:
+        return [f"{1 / speed.wall:.2f}", times, "", ""]
+    times_by_cpu = "1" if speed == naive else f"{naive.cpu / speed.cpu:.2f}"
+    return [f"{1 / speed.wall:.2f}", times, milliseconds(speed.cpu), times_by_cpu]
+
+
+def _costs(results: Results) -> str:
+    costs = results.costs
+    return table(
+        [f"a row with checks `{COSTED}`", *(f"`{cost.config}`" for cost in costs)],
         [
-            *lines,
-            "",
-            f"| | `{small['config']}` | `{large['config']}` |",
-            "|---|---:|---:|",
-            f"| CPU ms a row, plan included | {1e3 * _all(small):.0f} | {1e3 * _all(large):.0f} |",
-            f"| ms of it outside JAX and XLA | {other[0]:.1f} | {other[1]:.1f} ({growth:+.1%}) |",
-            f"| share outside JAX and XLA | {shares[0]:.1%} | {shares[1]:.1%} |",
-            f"| checks by execution, on top of all else | {checks[0]:.1%} | {checks[1]:.1%} |",
-            "",
-            "In brackets: how much more a row of the larger config costs, but for JAX and XLA, "
-            "whose part is that of other programs. "
-            f"First row of `hlo-10k` after {first['with its plan']:.1f} s, or "
-            f"{first['planned before']:.1f} s where its plan is there. Reading in batches of 100, "
-            f"as a share of plain pyarrow's speed: `load_dataset` {reading['load_dataset']:.2f}, "
-            f"streaming {reading['streaming']:.2f}, and {reading['streaming row by row']:.2f} row "
-            f"by row. {results['rows']:,} rows of `hlo-10k` a build, start and seal included, on "
-            f"{results['machine']}.",
-        ]
+            ["CPU ms, plan included", *(milliseconds(cost.total) for cost in costs)],
+            ["of it checks, and as a share of all else", *map(_check, costs)],
+            ["of it outside JAX, XLA and the interpreter", *map(_own, costs)],
+        ],
     )
 
 
-def _all(cost: Mapping[str, float]) -> float:
-    return cost["cpu"] + cost["plan"]
+def _check(cost: Cost) -> str:
+    return f"{milliseconds(cost.check)} ({cost.check / (cost.total - cost.check):.1%})"
 
 
-def _spent(cost: Mapping[str, float]) -> float:
-    return cost["compiler"] + cost["check"] + cost["other"]
+def _own(cost: Cost) -> str:
+    return f"{milliseconds(cost.own)} ({cost.own / cost.total:.1%})"
 
 
-def draw(results: Mapping[str, Any], path: Path) -> None:
-    """Draws rows a second of each way, and where the time of a row goes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.6), layout="constrained", facecolor="white")
-    speeds, times = figure.subplots(1, 2)
-    bars = [("naive script", "naive script", results["naive_rows_per_second"])]
-    for build in results["builds"]:
-        name = f"{build['engine']}, {build['workers']}"
-        bars.append((build["engine"], name, build["rows_per_second"]))
-    names = [name for _, name, _ in bars]
-    drawn = speeds.bar(
-        names, [speed for *_, speed in bars], color=[_COLORS[way] for way, *_ in bars]
+def _notes(results: Results) -> str:
+    reading, first = results.reading, results.first_row
+    small, large = results.costs
+    cores = results.naive.cores
+    busy = "" if cores is None else f", and alone keeps {cores:.1f} cores busy"
+    # What JAX takes is of other programs; only the rest can grow with the number of rows.
+    growth = (large.own - small.own) / small.total
+    spread = max(speed.spread for speed in results.speeds)
+    return (
+        f"Medians of {results.rounds} rounds in which all take turns; those of one way lie up to "
+        f"{spread:.0%} apart. A build makes {results.rows:,} rows by the recipe of `hlo-10k`, the "
+        "start of its workers and its seal included. The naive script takes the same programs, its "
+        f"start left out{busy}. Costs are of the first {large.rows:,} rows of each config, which "
+        f"are other programs; what is outside of JAX grows by {growth:.1%} of a row. "
+        f"On {results.machine}.\n\n"
+        f"First row of `hlo-10k` after {first['with its plan']:.1f} s, or "
+        f"{first['planned before']:.1f} s where its plan is there. Reading in batches of 100, as a "
+        f"share of plain pyarrow's speed: `load_dataset` {reading['load_dataset']:.2f}, streaming "
+        f"{reading['streaming']:.2f}, and {reading['streaming row by row']:.2f} row by row."
     )
-    speeds.bar_label(drawn, fmt="%.1f", color=_INK)
-    speeds.set_title("rows a second, by engine and workers", fontsize=10, color=_INK)
-    speeds.tick_params("x", labelrotation=30)
-    left = [0.0, 0.0]
-    configs = [cost["config"] for cost in results["costs"]]
-    for part, name in (("compiler", "JAX and XLA"), ("check", "checks"), ("other", "all else")):
-        widths = [1e3 * cost[part] for cost in results["costs"]]
-        times.barh(configs, widths, left=left, label=name)
-        left = [a + b for a, b in zip(left, widths, strict=True)]
-    times.set_title("milliseconds of a row, one worker", fontsize=10, color=_INK)
-    figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=8)
-    for axes in (speeds, times):
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, format="png", dpi=120, metadata={"Software": None})

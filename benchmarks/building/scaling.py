@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from building.figures import COSTED, Results
+from building.pages import table
 
 SIZES = (1_000_000, 100_000_000, 1_000_000_000)
 CORES = 1_000
@@ -36,29 +37,31 @@ def estimate(rows: int, seconds_per_row: float, bytes_per_row: float) -> Estimat
     )
 
 
-def table(results: Mapping[str, Any]) -> str:
+def size_table(results: Results) -> str:
     """Gives the estimates of all sizes in Markdown."""
-    large = results["costs"][-1]
-    seconds = large["cpu"] + large["plan"]
-    lines = [
-        f"| rows | core hours | on {CORES:,} cores | at ${DOLLARS_PER_CORE_HOUR:.2f} a core hour "
-        "| files |",
-        "|---:|---:|---:|---:|---:|",
-    ]
-    for rows in SIZES:
-        found = estimate(rows, seconds, large["bytes"])
-        days = found.days_on_cores
-        wall = f"{days:,.1f} days" if days >= 1 else f"{days * 24 * 60:,.0f} minutes"
-        lines.append(
-            f"| {rows:,} | {found.core_hours:,.0f} | {wall} | ${found.dollars:,.0f} "
-            f"| {found.gigabytes:,.0f} GB |"
-        )
-    return "\n".join(
+    large = results.costs[1]
+    price = f"at ${DOLLARS_PER_CORE_HOUR:.2f} a core hour"
+    found = [estimate(rows, large.total, large.bytes) for rows in SIZES]
+    sizes = table(
+        ["rows", "core hours", f"on {CORES:,} cores", price, "files"],
         [
-            *lines,
-            "",
-            f"From {seconds:.3f} s of a core, {1e3 * large['plan']:.1f} ms of them for the plan, "
-            f"and {large['bytes']:,.0f} bytes a row: {large['rows']:,} rows of `{large['config']}` "
-            f"on {results['machine']}.",
-        ]
+            [
+                f"{size.rows:,}",
+                f"{size.core_hours:,.0f}",
+                _wall(size.days_on_cores),
+                f"${size.dollars:,.0f}",
+                f"{size.gigabytes:,.0f} GB",
+            ]
+            for size in found
+        ],
+        first="---:",
     )
+    return (
+        f"{sizes}\n\nFrom {large.total:.3f} s of a core, {1e3 * large.plan:.1f} ms of them for the "
+        f"plan, and {large.bytes:,.0f} bytes a row: {large.rows:,} rows of `{large.config}` with "
+        f"checks `{COSTED}` on {results.machine}."
+    )
+
+
+def _wall(days: float) -> str:
+    return f"{days:,.1f} days" if days >= 1 else f"{days * 24 * 60:,.0f} minutes"

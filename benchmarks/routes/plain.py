@@ -5,7 +5,8 @@
 It reads one JSON list a line, `[python, entry_point, inputs]`, and answers with the wall and CPU
 seconds that the route took, and with hashes of its texts. `naive` is the script that a person
 writes first, in whatever environment it is started; `floor` has the calls of JAX and XLA that a row
-cannot do without, on the fastest way that we know to the same bytes.
+cannot do without, on the fastest way that we know to the same bytes. It stops the compiler after
+its passes, as our worker does.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import jaxlib._hlo as _hlo
 from jax_ir_pairs.extraction import hlo_module
 from jax_ir_pairs.extraction.cores import on_one_core
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
+from jax_ir_pairs.extraction.optimization import Optimized, of_executable, optimized
 from jax_ir_pairs.extraction.source import FILE_NAME, abstract_arguments, run
 from jax_ir_pairs.extraction.text import with_one_newline, with_plain_scalars, without_machine
 
 Texts = tuple[str, str, Any, Any]
-"""jaxpr and StableHLO as printed, and the HLO modules before and after optimization."""
+"""jaxpr and StableHLO as printed, what is lowered, and what is compiled or optimized."""
 
 
 def naive(python: str, entry_point: str, inputs: str) -> Texts:
@@ -55,30 +57,26 @@ def floor(python: str, entry_point: str, inputs: str) -> Texts:
     stablehlo = lowered.as_text()
     lowered.as_text(debug_info=True)
     module = hlo_module.unoptimized_module(lowered)
-    _print_twice(module)
-    with on_one_core():
-        compiled = lowered.compile(compiler_options=dict(COMPILER_OPTIONS))
-    _print_twice(hlo_module.optimized_module(compiled))
-    compiled.cost_analysis()
-    compiled.memory_analysis()
-    return jaxpr, stablehlo, lowered, compiled
-
-
-def _print_twice(module: Any) -> None:
     plain = _hlo.HloPrintOptions()
     plain.print_metadata = False
     plain.print_large_constants = True
     module.to_string(plain)
     module.to_string(_hlo.HloPrintOptions())
+    with on_one_core():
+        final = optimized(lowered, COMPILER_OPTIONS)  # prints the module once
+    final.module.to_string(_hlo.HloPrintOptions())
+    hlo_module.cost_of(final.module)
+    return jaxpr, stablehlo, lowered, final
 
 
 def hashes(jaxpr: str, stablehlo: str, lowered: Any, compiled: Any) -> list[str]:
     """Gives a hash of each text as a row has it: how a route prints is not what is compared."""
+    final = compiled if isinstance(compiled, Optimized) else of_executable(compiled)
     texts = (
         with_one_newline(with_plain_scalars(without_machine(jaxpr))),
         with_one_newline(stablehlo),
         hlo_module.unoptimized_text(hlo_module.unoptimized_module(lowered)),
-        hlo_module.optimized_text(hlo_module.optimized_module(compiled)),
+        final.text,
     )
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
