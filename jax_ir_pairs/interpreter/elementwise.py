@@ -25,8 +25,7 @@ from jax_ir_pairs.interpreter.integers import (
     leading_zeros,
     power,
     remainder,
-    shifted_left,
-    shifted_right,
+    shifted,
     to_words,
 )
 from jax_ir_pairs.interpreter.operation import (
@@ -179,17 +178,6 @@ def _count(function: Callable[[Array, int], Array]) -> Builder:
     return build
 
 
-def _shift(function: Callable[..., Array], *, signed: bool = False) -> Builder:
-    def build(op: ir.Operation) -> Kernel:
-        dtype = dtype_of(op.operands[0])
-        bits = num_bits(dtype)
-        if signed:
-            return lambda value, by: rounded(shifted_right(value, by, bits), dtype)
-        return lambda value, by: rounded(function(to_words(value), to_words(by), bits), dtype)
-
-    return build
-
-
 def _divide(op: ir.Operation) -> Kernel:
     dtype = dtype_of(op.operands[0])
     if is_integer(dtype):
@@ -270,9 +258,9 @@ ELEMENTWISE: Table = {
         "round_nearest_even": _double(np.rint),
         "rsqrt": _double(lambda value: 1.0 / np.sqrt(value)),
         "select": _select,
-        "shift_left": _shift(shifted_left),
-        "shift_right_arithmetic": _shift(shifted_right, signed=True),
-        "shift_right_logical": _shift(lambda value, by, bits: shifted_right(value, by, bits)),
+        "shift_left": _same(shifted(np.left_shift, signed=False)),
+        "shift_right_arithmetic": _same(shifted(np.right_shift, signed=True)),
+        "shift_right_logical": _same(shifted(np.right_shift, signed=False)),
         "sign": _sign,
         "sine": _double(np.sin),
         "sqrt": _double(np.sqrt),

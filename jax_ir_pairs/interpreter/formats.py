@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ Dtype = np.dtype[Any]
 _SMALL = {"int2": np.int8, "int4": np.int8, "uint2": np.uint8, "uint4": np.uint8}
 
 
+@functools.cache
 def is_float(dtype: Dtype) -> bool:
     """Whether numbers of a dtype are real and rounded."""
     return bool(jax.numpy.issubdtype(dtype, np.floating))
@@ -25,21 +27,25 @@ def is_complex(dtype: Dtype) -> bool:
     return dtype.kind == "c"
 
 
+@functools.cache
 def is_integer(dtype: Dtype) -> bool:
     """Whether they are integers, of any width."""
     return dtype.kind in "iu" or dtype.name in _SMALL
 
 
+@functools.cache
 def is_signed(dtype: Dtype) -> bool:
     """Whether integers of a dtype have a sign."""
     return dtype.kind == "i" or dtype.name.startswith("int")
 
 
+@functools.cache
 def num_bits(dtype: Dtype) -> int:
     """Gives the bits of an integer."""
     return int(dtype.name.lstrip("uint"))
 
 
+@functools.cache
 def lowest_and_highest(dtype: Dtype) -> tuple[int, int]:
     """Gives the range of integers of a dtype."""
     bits = num_bits(dtype)
@@ -48,11 +54,13 @@ def lowest_and_highest(dtype: Dtype) -> tuple[int, int]:
     return 0, (1 << bits) - 1
 
 
+@functools.cache
 def bytes_of(dtype: Dtype) -> Dtype:
     """Gives the dtype in which NumPy computes integers: one of whole bytes."""
     return np.dtype(_SMALL.get(dtype.name, dtype))
 
 
+@functools.cache
 def wide(dtype: Dtype) -> Dtype:
     """Gives the dtype in which sums and functions of others are computed, and rounded from once.
 

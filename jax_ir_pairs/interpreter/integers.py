@@ -7,12 +7,13 @@ dividend; the lowest number by -1 is itself, and its remainder 0; a shift by the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from jax_ir_pairs.interpreter.formats import bytes_of, is_signed, num_bits
-from jax_ir_pairs.interpreter.operation import Array
+from jax_ir_pairs.interpreter.formats import bytes_of, is_signed, num_bits, rounded
+from jax_ir_pairs.interpreter.operation import Array, Kernel
 
 
 def divided(a: Array, b: Array, by_zero: int, lowest: int) -> Array:
@@ -56,16 +57,20 @@ def leading_zeros(words: Array, bits: int) -> Array:
     return np.asarray(bits - np.bitwise_count(filled).astype(np.int64))
 
 
-def shifted_left(words: Array, by: Array, bits: int) -> Array:
-    """Gives words shifted to the left; what leaves their `bits` is lost later."""
-    usable = by < bits
-    return np.where(usable, words << np.where(usable, by, np.uint64(0)), np.uint64(0))
+def shifted(function: Callable[[Array, Array], Array], *, signed: bool) -> Kernel:
+    """Gives a shift, with zeros from the side, or to the right with the sign of `signed` ones.
 
+    By the width or more, NumPy's give what XLA says: 0, or the sign.
+    """
 
-def shifted_right(value: Array, by: Array, bits: int) -> Array:
-    """Gives integers shifted to the right: of words zeros come in, of others their sign."""
-    if not is_signed(value.dtype):
-        usable = by < bits
-        return np.where(usable, value >> np.where(usable, by, np.uint64(0)), np.uint64(0))
-    wide = value.astype(bytes_of(value.dtype)).astype(np.int64)
-    return np.asarray(wide >> np.minimum(to_words(by), np.uint64(bits - 1)).astype(np.int64))
+    def shift(value: Array, by: Array) -> Array:
+        dtype, plain = value.dtype, bytes_of(value.dtype)
+        kind = f"{'i' if signed else 'u'}{plain.itemsize}"
+        if plain == dtype:
+            return np.asarray(function(value.view(kind), by.view(kind)).view(dtype))
+        if signed:
+            return rounded(function(value.astype(kind), np.abs(by.astype(kind))), dtype)
+        words, steps = (to_words(each) for each in (value, by))
+        return rounded(np.where(steps < num_bits(dtype), function(words, steps), 0), dtype)
+
+    return shift

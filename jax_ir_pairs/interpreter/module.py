@@ -103,11 +103,16 @@ def parsed(stablehlo: str) -> ir.Module:
 def make_ready(module: ir.Module) -> None:
     """Takes out of a module what only says where values lie, and has CHLO become StableHLO."""
     _register_passes()
+    others = False
     for op in list(nested([module.operation])):
-        if _is_identity(op):
+        name = op.name
+        if name.startswith("chlo.") or name == "stablehlo.composite":
+            others = True
+        elif _is_identity(op):
             op.results[0].replace_all_uses_with(op.operands[0])
             op.erase()
-    PassManager.parse(_PIPELINE).run(module.operation)
+    if others:
+        PassManager.parse(_PIPELINE).run(module.operation)
 
 
 _OF_PLACEMENT = frozenset({"LayoutConstraint", "Sharding", "InspectSharding"})
