@@ -52,8 +52,9 @@ sample: $(INSTALLED)  ## Make data/sample again, after a change that changes row
 	@$(BIN)/jax-ir-pairs build data/sample/sample.yaml --out $(OUT)/sample --shards 0:1
 	@cp $(OUT)/sample/sample/train-00000-of-00001.parquet data/sample/
 
-soak: $(INSTALLED)  ## Extract 300 programs in all surroundings, and compare the bytes
+soak: $(INSTALLED)  ## Extract 300 programs in all surroundings, and stop the compiler at 1,000; compare the bytes
 	@$(BIN)/python -m tests.extraction.same_bytes 300
+	@$(BIN)/python -m tests.extraction.same_modules 1000
 
 kills: $(INSTALLED)  ## Kill 50 builds at random moments, and workers of hlo-1k every 5 seconds
 	@$(BIN)/python -m tests.faults.kills 50

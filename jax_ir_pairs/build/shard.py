@@ -11,7 +11,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import pyarrow as pa
@@ -70,12 +70,12 @@ class Sidecar:
     """Size of the rows in memory, nearly: that of the file's pages before compression."""
     sha256: str
     rejected: tuple[Rejection, ...]
-    """In the plan's order; the detail is kept for incidents and failed checks only."""
+    """In the plan's order."""
     rows: tuple[RowDigest, ...]
     plan: PlanCounts
     """Of the block that the shard is in, as every other shard of it has them."""
     refused: tuple[Refusal, ...] = ()
-    """Of the rows, in the plan's order; the detail is kept for what depends on the machine."""
+    """Of the rows, in the plan's order."""
 
     @property
     def target_refusals(self) -> dict[str, Counter[str]]:
@@ -182,8 +182,8 @@ def write_shard(
             bytes=size,
             num_bytes=num_bytes,
             sha256=checksum,
-            rejected=tuple(map(_without_chatter, rejected)),
-            refused=tuple(map(_without_chatter, refused)),
+            rejected=tuple(rejected),
+            refused=tuple(refused),
             rows=tuple(digests),
             plan=plan,
         ).to_json()
@@ -228,12 +228,6 @@ def _digest(row: Row) -> RowDigest:
         text_hashes={level: text_hash(row[level]) for level in LEVELS},
         text_lengths={level: len(row[level]) for level in LEVELS},
     )
-
-
-def _without_chatter(outcome: Outcome) -> Outcome:
-    """Drops the details of what can be found out again on any machine, and is nobody's bug."""
-    kept = outcome.reason in INCIDENT_REASONS | CHECK_REASONS
-    return outcome if kept else replace(outcome, detail="")
 
 
 def read_sidecar(folder: Folder, shard: Shard) -> Sidecar | None:

@@ -179,19 +179,6 @@ def _buffer(scope: Scope, budget: int, mix: Mix) -> None:
     scope.values.remove(buffer)
 
 
-def _ordered(scope: Scope, budget: int, mix: Mix) -> None:
-    """Tokens that order one value after another."""
-    _outermost(scope)
-    x = _array(scope)
-    kind = Pullback((), Record(()))
-    token, joined = Var(kind, role="token"), Var(kind, role="token")
-    scope.bind("create_token", (x,), {}, token)
-    scope.bind("after_all", (token,), {}, joined)
-    outs = (Var(x.type, x.bounds), Var(kind, role="_"))
-    scope.bind("barrier_with_token", (x, joined), {}, outs)
-    grow_ops(scope, budget // 2, mix)
-
-
 def _sink(scope: Scope, budget: int, mix: Mix) -> None:
     """A value that is computed and thrown away, which the compiler may not drop before."""
     _outermost(scope)
@@ -259,7 +246,6 @@ FAMILY = Family(
         Form(_foreign, 0.7, reverse=False),
         Form(_placement, 0.7, reverse=False),
         Form(_buffer, 0.7, reverse=False),
-        Form(_ordered, 1.0, reverse=False),
         Form(_sink, 0.8, reverse=False),
         Form(_partitioned, 0.6, reverse=False),
         Form(_checked, 0.8, reverse=False),

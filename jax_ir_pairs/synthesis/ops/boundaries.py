@@ -68,9 +68,6 @@ OPS = (
     _typed_by_family("to_host", "jax.device_put({0}, jax.memory.Space.Host)"),
     _typed_by_family("to_device", "jax.device_put({0}, jax.memory.Space.Device)"),
     _typed_by_family("empty", "lax.empty({shape}, {dtype})"),
-    _typed_by_family("create_token", "lax.create_token({0})"),
-    _typed_by_family("after_all", "lax.after_all({*0})"),
-    _typed_by_family("barrier_with_token", "lax.optimization_barrier(({0}, {1}))"),
     _typed_by_family(
         "pure_callback",
         "jax.pure_callback({0}, jax.ShapeDtypeStruct({shape}, {dtype}), {*1}{kw})"),

@@ -175,15 +175,6 @@ def _draw_bits(scope: Scope) -> Drawn:
     return (state,), {"shape": shape, **({} if scope.stream.chance(0.5) else chosen)}
 
 
-def _infer_uniform(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
-    return Aval("f32", params["shape"]), (params["a"], params["b"])
-
-
-def _draw_uniform(scope: Scope) -> Drawn:
-    a, b = scope.stream.choice(((0.0, 1.0), (-1.0, 1.0)))
-    return (), {"a": a, "b": b, "shape": (scope.side(), scope.side())}
-
-
 def _op(name: str, template: str, infer: Any, draw: Any, weight: float, **more: Any) -> Op:
     return Op(name, "lax", spell(f"lax.{template}"), infer, draw, weight, **more)
 
@@ -202,6 +193,4 @@ OPS = (
         _draw_reduce, 1.2, reverse=False),
     _op("rng_bit_generator", "rng_bit_generator({0}, {shape}{kw})", _infer_bits, _draw_bits, 0.6,
         reverse=False),
-    _op("rng_uniform", "rng_uniform({a}, {b}, {shape})", _infer_uniform, _draw_uniform, 0.4,
-        widens="all"),
 )  # fmt: skip
