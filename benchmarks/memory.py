@@ -1,4 +1,4 @@
-"""Memory of one worker over many programs, without a restart.
+"""Memory of one worker over many programs, which it checks by their texts, without a restart.
 
 python benchmarks/memory.py [CONFIG] [PROGRAMS]
 """
@@ -12,21 +12,21 @@ import psutil
 
 from jax_ir_pairs.config import Limits, load_config
 from jax_ir_pairs.errors import Rejected
-from jax_ir_pairs.extraction import ExtractionProcess
+from jax_ir_pairs.quality import CheckingProcess, check_request
 from jax_ir_pairs.synthesis import draw
 
 
 def main(config: str = "hlo-10k", programs: str = "2000") -> None:
     """Prints resident memory after each 500 programs, the median of the last 50, and the peak."""
     recipe = load_config(config).recipe
-    with ExtractionProcess(Limits(programs_per_process=10**6)) as process:
+    with CheckingProcess(Limits(programs_per_process=10**6)) as process:
         process.start()
         children = psutil.Process().children()
-        [worker] = [c for c in children if "jax_ir_pairs.extraction.worker" in c.cmdline()]
+        [worker] = [c for c in children if "jax_ir_pairs.quality.worker" in c.cmdline()]
         resident: list[int] = []
         for seed in range(int(programs)):
             try:
-                process.extract(draw(recipe, seed).program())
+                process.extract(draw(recipe, seed).program(), check_request("texts", seed))
             except Rejected as rejected:
                 print(f"{seed}: {rejected}", file=sys.stderr)
             if not worker.is_running():

@@ -28,7 +28,7 @@ INCIDENT_REASONS: frozenset[Reason] = frozenset({"crash", "timeout", "out-of-mem
 """Reasons that depend on the machine, so that the manifest names each such candidate."""
 
 CHECK_REASONS: frozenset[Reason] = frozenset({"run-error", "nonfinite", "mismatch"})
-"""Reasons of the check by execution: each may be a bug of a compiler, so its detail is kept."""
+"""Reasons of the checks: each may be a bug of a compiler, so the manifest lists every such one."""
 
 
 class JaxIrPairsError(Exception):

@@ -1,7 +1,7 @@
-"""Checks by execution: every row is run, and its results are held against an independent oracle.
+"""Checks: the texts of a row are interpreted and compared, and machine code is held against oracles.
 
-`inputs`, `interpreter`, `interpreter_cost`, `oracles`, `check` and `worker` run in the child and
-import JAX; what this table of contents names, `comparison` and `tolerance` do not.
+`check`, `texts`, `oracles`, `inputs` and `worker` run in the child and import JAX; what this table
+of contents names, `comparison` and `tolerance` do not.
 """
 
 from jax_ir_pairs.quality.process import CheckingProcess, check_request
