@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from jax_ir_pairs.extraction import hlo_module
+from jax_ir_pairs.extraction import optimization
 from jax_ir_pairs.extraction.counting import all_jaxprs
 from jax_ir_pairs.extraction.environment import PLATFORM_OPTIONS
 from jax_ir_pairs.extraction.targets.cuda_libraries import pinned_versions
@@ -60,15 +60,9 @@ class Compilation:
         Raises ValueError for a program that brings a mesh of this process's own devices: XLA would
         compile it for those.
         """
-        stablehlo = module_text(lowered.as_text())
-        options = PLATFORM_OPTIONS[TARGETS[self.target].platform]
-        compiled = lowered.compile(compiler_options=dict(options))
-        if own := _devices_of(compiled) & set(jax.local_devices()):
+        if own := optimization.devices(lowered) & set(jax.local_devices()):
             kind = next(iter(own)).platform
             raise ValueError(f"its mesh is made of {kind} devices before it is traced")
-        return stablehlo, hlo_module.optimized_text(hlo_module.optimized_module(compiled))
-
-
-def _devices_of(compiled: jax.stages.Compiled) -> set[jax.Device]:
-    shardings = jax.tree.leaves((compiled.input_shardings, compiled.output_shardings))
-    return {device for sharding in shardings for device in sharding.device_set}
+        options = PLATFORM_OPTIONS[TARGETS[self.target].platform]
+        found = optimization.of_executable(lowered.compile(compiler_options=dict(options)))
+        return module_text(lowered.as_text()), found.text
