@@ -1,10 +1,10 @@
 """The optimized HLO of a program for a GPU, from a compiler that is stopped after its last pass.
 
-The hook that stops the CPU's compiler is of no use here: six passes come after it, which change one
-module in four (collectives, optimization barriers, tuples, names of constants, and the order in
-which kernels start), and older versions of XLA do not call it for GPUs. What comes between the last
-pass and the first machine code is that XLA dumps the module, and then reads a file with kernels
-of former compilations. It is given one that is none, and ends there.
+The hook that stops the CPU's compiler is of no use here: six passes come after it that change one
+module in four (collectives become synchronous, optimization barriers and tuples go, constants get
+other names, kernels are told to start before others end), and older versions of XLA do not call it
+for GPUs. After its last pass XLA dumps the module, and then reads a file with kernels of former
+compilations. It is given one that is none, and ends there, before it makes machine code.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _SOLVERS = ("csrlsvqr", "geev", "geqrf", "gesvd", "gesvdj", "gesvdp", "getrf", "
 HANDLED = frozenset(
     {
         # XLA's own.
+        "GetRngSeed",
+        "__cublas$lt$matmul",
         "__cublas$triangularSolve",
         "__cudnn$convBackwardFilter",
         "__cudnn$convBackwardInput",
