@@ -2,22 +2,24 @@
 
     python benchmarks/targets.py [CONFIG] [PROGRAMS] [TARGET…]
 
-The floor is what no way to a target's two texts can do without, by JAX's public functions: lower
-the trace for the target, print the StableHLO, compile with the same options, print the optimized
-HLO. Ours is the target's stage of `levels.extract`, the very call that a worker answers with.
-Each runs in a process of its own with the pinned environment; they take turns at each program,
-and at who is first. CPU time counts the process and its children, ptxas among them. Ratios are
-medians of those of the programs, and those of the means. Ours compiles on one core, so where
-others are free its wall time is over that of a floor whose ptxas children run beside each other.
+Plain is how to get a target's two texts by JAX's public functions: lower the trace for the target,
+print the StableHLO, compile with the same options, print the optimized HLO. That makes machine
+code too, as ours does for TPUs. Ours is the target's stage of `levels.extract`, the very call that
+a worker answers with. Each runs in a process of its own with the pinned environment, and compiles
+on one core; they take turns at each program, and at who is first. CPU time counts the process and
+its children, ptxas among them. Ratios are medians of those of the programs, and those of the means.
+How many of the texts are equal is said too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +27,7 @@ from rich.table import Table
 from jax_ir_pairs.config import Limits, load_config
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import ExtractionProcess
-from jax_ir_pairs.extraction.environment import child_environment
+from jax_ir_pairs.extraction.environment import child_environment, make_dumps_folder
 from jax_ir_pairs.extraction.line_process import ChildDiedError, LineProcess
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.program import Program
@@ -38,7 +40,8 @@ import json, os, resource, sys, time
 sys.stdout = open(os.dup(1), "w")
 os.dup2(2, 1)
 import jax
-from jax_ir_pairs.extraction import levels
+from jax_ir_pairs.extraction import hlo_module, levels
+from jax_ir_pairs.extraction.cores import on_one_core
 from jax_ir_pairs.extraction.environment import PLATFORM_OPTIONS
 from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.extraction.targets.gpu_callbacks import gpus_are_cuda, without_callbacks
@@ -68,9 +71,9 @@ def ours(program, number):
     [found] = extraction.further
     if found.optimized_hlo is None:
         return None
-    return spent(laps[-2], laps[-1])
+    return [*spent(laps[-2], laps[-1]), found.optimized_hlo]
 
-def floor(program, number):
+def plain(program, number):
     jax.clear_caches()
     traced = trace(*program)
     again = number > 1 or "export.export(" in program[0]
@@ -84,17 +87,26 @@ def floor(program, number):
     if platform == "cuda":
         without_callbacks(lowered)
     lowered.as_text()
-    lowered.compile(compiler_options=options).as_text()
-    return spent(begun, now())
+    with on_one_core():
+        compiled = lowered.compile(compiler_options=options)
+    compiled.as_text()
+    seconds = spent(begun, now())
+    return [*seconds, hlo_module.optimized_text(hlo_module.optimized_module(compiled))]
 
 for line in sys.stdin:
     *program, number = json.loads(line)
     try:
-        reply = {"ours": ours, "floor": floor}[way](program, number)
+        reply = {"ours": ours, "plain": plain}[way](program, number)
     except Exception:
         reply = None
     print(json.dumps(reply), flush=True)
 """
+
+
+class _Answer(NamedTuple):
+    wall: float
+    cpu: float
+    text: str
 
 
 class _Way:
@@ -102,42 +114,47 @@ class _Way:
 
     def __init__(self, way: str, target: str) -> None:
         self._command = [sys.executable, "-P", "-c", _CHILD, way, target]
-        self._environment = child_environment(("cpu", target))
+        self._dumps = make_dumps_folder()
+        self._environment = child_environment(("cpu", target), self._dumps)
         self._child: LineProcess | None = None
 
-    def seconds(self, program: Program, number: int) -> list[float] | None:
-        """Gives wall and CPU seconds of `program`, or nothing where it does not compile."""
+    def answer(self, program: Program, number: int) -> _Answer | None:
+        """Gives wall and CPU seconds of `program` and its text; nothing if it does not compile."""
         if self._child is None:
             self._child = LineProcess(self._command, self._environment)
         request = json.dumps([program.python, program.entry_point, program.inputs, number])
         try:
             self._child.write(request.encode() + b"\n")
-            seconds: list[float] | None = json.loads(self._child.read(seconds=600))
+            reply = json.loads(self._child.read(seconds=600))
         except ChildDiedError:
-            self.close()
+            self._end()
             return None
-        return seconds
+        return None if reply is None else _Answer(*reply)
 
-    def close(self) -> None:
-        """Ends the process."""
+    def _end(self) -> None:
         if self._child is not None:
             self._child.close()
         self._child = None
 
+    def close(self) -> None:
+        """Ends the process."""
+        self._end()
+        shutil.rmtree(self._dumps)
 
-def _measure(target: str, programs: Sequence[tuple[Program, int]]) -> list[tuple[float, ...]]:
-    """Gives wall and CPU seconds, the floor's and then ours, of each program that compiles."""
+
+def _measure(target: str, programs: Sequence[tuple[Program, int]]) -> list[tuple[_Answer, _Answer]]:
+    """Gives the answers, the plain one and then ours, for each program that compiles."""
     measured = []
     with (
-        contextlib.closing(_Way("floor", target)) as floor,
+        contextlib.closing(_Way("plain", target)) as plain,
         contextlib.closing(_Way("ours", target)) as ours,
     ):
         for turn, (program, number) in enumerate(programs):
-            order = [floor, ours] if turn % 2 else [ours, floor]
-            seconds = {way: way.seconds(program, number) for way in order}
-            first, second = seconds[floor], seconds[ours]
+            order = [plain, ours] if turn % 2 else [ours, plain]
+            answers = {way: way.answer(program, number) for way in order}
+            first, second = answers[plain], answers[ours]
             if first and second and turn >= _WARM_UP:
-                measured.append((*first, *second))
+                measured.append((first, second))
     return measured
 
 
@@ -157,26 +174,28 @@ def main(config: str = "hlo-10k", count: str = "60", *targets: str) -> None:
     require_installed(targets)
     recipe = load_config(config).recipe
     programs = _with_devices(draw(recipe, seed).program() for seed in range(int(count) + _WARM_UP))
-    titles = ("floor wall", "floor CPU", "ours wall", "ours CPU", "ratio wall", "ratio CPU")
-    table = Table("target", "n", "", *titles, title=f"ms a program of {config}")
+    titles = ("plain wall", "plain CPU", "ours wall", "ours CPU", "ratio wall", "ratio CPU")
+    table = Table("target", "n", "equal", "", *titles, title=f"ms a program of {config}")
     for target in targets:
         measured = _measure(target, programs)
+        equal = sum(plain.text == ours.text for plain, ours in measured)
+        seconds = [(*plain[:2], *ours[:2]) for plain, ours in measured]
         ratios = [
-            (ours / floor, our_cpu / floor_cpu) for floor, floor_cpu, ours, our_cpu in measured
+            (ours / plain, our_cpu / plain_cpu) for plain, plain_cpu, ours, our_cpu in seconds
         ]
-        means = [statistics.fmean(column) for column in zip(*measured, strict=True)]
+        means = [statistics.fmean(column) for column in zip(*seconds, strict=True)]
         rows = {
-            "median": [statistics.median(column) for column in zip(*measured, strict=True)],
+            "median": [statistics.median(column) for column in zip(*seconds, strict=True)],
             "mean": means,
         }
         quotients = {
             "median": [statistics.median(column) for column in zip(*ratios, strict=True)],
             "mean": [means[2] / means[0], means[3] / means[1]],
         }
-        for name, seconds in rows.items():
-            shown = [f"{1e3 * value:.1f}" for value in seconds]
-            of_floor = [f"{value:.3f}" for value in quotients[name]]
-            table.add_row(target, f"{len(measured)}", name, *shown, *of_floor)
+        for name, row in rows.items():
+            shown = [f"{1e3 * value:.1f}" for value in row]
+            of_plain = [f"{value:.3f}" for value in quotients[name]]
+            table.add_row(target, f"{len(measured)}", f"{equal}", name, *shown, *of_plain)
     Console().print(table)
 
 

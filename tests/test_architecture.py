@@ -52,6 +52,7 @@ WITH_JAX = {
     "extraction/registry.py",
     "extraction/source.py",
     "extraction/targets/compilation.py",
+    "extraction/targets/cuda_passes.py",
     "extraction/targets/gpu_callbacks.py",
     "extraction/targets/parallel.py",
     "extraction/targets/topology.py",

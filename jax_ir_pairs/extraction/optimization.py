@@ -4,7 +4,7 @@ Machine code takes most of a compilation, and no text needs it. The last place w
 the module is after its scheduler: what the hook raises there ends the compilation.
 
 The one place that uses what a `Lowered` keeps for its compiler: no public function tells what of it
-the header of a module says, nor which inputs a module has.
+the header of a module says, which inputs a module has, nor which devices it is compiled for.
 """
 
 from __future__ import annotations
@@ -113,6 +113,12 @@ def _named(name: str) -> bytes:
 def num_devices(lowered: jax.stages.Lowered) -> int:
     """Gives the number of devices that a program runs on."""
     return int(_compile_args(lowered)["num_devices"])
+
+
+def devices(lowered: jax.stages.Lowered) -> frozenset[jax.Device]:
+    """Gives the devices that a program is compiled for."""
+    lowering: Any = lowered
+    return frozenset(lowering._lowering._device_list or ())
 
 
 def kept_inputs(lowered: jax.stages.Lowered) -> frozenset[int]:

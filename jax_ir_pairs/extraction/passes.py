@@ -1,22 +1,15 @@
-"""What each pass made of a module: XLA's dumps, read back and printed. In the child.
-
-The dumps are protocol buffers. Those of text are not the module to the letter: they are printed by
-the thread that compiles, which takes denormal numbers for zeros, and by newer versions of XLA in a
-style that leaves out `get-tuple-element`.
-"""
+"""What each pass made of a module: XLA's dumps, read back and printed. In the child."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import jax
 
 from jax_ir_pairs.extraction import hlo_module
-from jax_ir_pairs.extraction.environment import DUMPS
+from jax_ir_pairs.extraction.dumps import folder_for_dumps, module_in
 from jax_ir_pairs.extraction.optimization import (
     Optimized,
     compilation_attributes,
@@ -46,7 +39,7 @@ def optimized_with_passes(
     Raises MemoryError where the folder for temporary files has no room for the dumps, and
     ValueError where they do not lead to the optimized module.
     """
-    with TemporaryDirectory(dir=os.environ.get(DUMPS)) as folder:
+    with folder_for_dumps() as folder:
         dump = {**options, **_DUMP, "xla_dump_to": folder}
         found = of_executable(lowered.compile(compiler_options=dump))
         return found, _read(Path(folder), found.text, compilation_attributes(lowered))
@@ -70,7 +63,9 @@ def _read(folder: Path, final: str, attributes: str) -> tuple[Pass, ...]:
     passes: list[Pass] = []
     before = b""
     for _, pipeline, name, path in found:
-        serialized = _module_in(path.read_bytes())
+        serialized = module_in(path.read_bytes())
+        if serialized is None:
+            raise MemoryError(_NOT_WHOLE)
         if serialized == before:
             continue
         before = serialized
@@ -84,20 +79,3 @@ def _read(folder: Path, final: str, attributes: str) -> tuple[Pass, ...]:
     if passes[-1].hlo != final:
         raise ValueError("the module after the last pass is not the optimized one")
     return tuple(passes)
-
-
-def _module_in(dump: bytes) -> bytes:
-    """Gives the first field, `hlo_module`, of a serialized `HloProto` that has no other.
-
-    Its tag is one byte; the length is a varint of seven bits a byte, of which the last is below
-    128.
-    """
-    length, place = 0, 0
-    for place, byte in enumerate(dump[1:11]):
-        length |= (byte & 127) << 7 * place
-        if byte < 128:
-            break
-    module = dump[place + 2 :]
-    if not dump.startswith(b"\n") or len(module) != length:
-        raise MemoryError(_NOT_WHOLE)
-    return module

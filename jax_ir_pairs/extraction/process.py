@@ -30,7 +30,7 @@ from jax_ir_pairs.extraction.result import (
 )
 from jax_ir_pairs.extraction.starvation import num_starved
 from jax_ir_pairs.extraction.text import without_machine
-from jax_ir_pairs.targets import require_installed
+from jax_ir_pairs.targets import TARGETS, require_installed
 
 if TYPE_CHECKING:
     from jax_ir_pairs.config import Limits
@@ -85,6 +85,8 @@ class ExtractionProcess:
         self._limits = limits
         self._targets = tuple(targets)
         self._passes = passes
+        platforms = {TARGETS[name].platform for name in self._targets}
+        self._dumped = passes or "cuda" in platforms  # what the compiler says only in dumps
         self._dumps: Path | None = None
         self._child: LineProcess | None = None
         self._ready = False
@@ -108,7 +110,7 @@ class ExtractionProcess:
         if self._child is None:
             limit = memory_bytes(self._limits.memory_gib, self._targets)
             command = child_command(limit, self._targets[1:], self.worker)
-            self._dumps = make_dumps_folder() if self._passes else None
+            self._dumps = make_dumps_folder() if self._dumped else None
             self._child = LineProcess(command, child_environment(self._targets, self._dumps))
             if self._killed:  # while it started
                 self._child.kill()

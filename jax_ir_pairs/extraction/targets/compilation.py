@@ -9,10 +9,11 @@ from typing import Any
 
 import jax
 
-from jax_ir_pairs.extraction import hlo_module
+from jax_ir_pairs.extraction import optimization
 from jax_ir_pairs.extraction.counting import all_jaxprs
 from jax_ir_pairs.extraction.environment import PLATFORM_OPTIONS
 from jax_ir_pairs.extraction.targets.cuda_libraries import pinned_versions
+from jax_ir_pairs.extraction.targets.cuda_passes import optimized_for_gpu
 from jax_ir_pairs.extraction.targets.gpu_callbacks import gpus_are_cuda, without_callbacks
 from jax_ir_pairs.extraction.targets.parallel import running_on
 from jax_ir_pairs.extraction.targets.topology import devices
@@ -57,18 +58,18 @@ class Compilation:
     def texts(self, lowered: jax.stages.Lowered) -> tuple[str, str]:
         """Gives the StableHLO and the optimized HLO of `lowered`.
 
-        Raises ValueError for a program that brings a mesh of this process's own devices: XLA would
-        compile it for those.
+        Machine code is made only where the text is not to be had without: for TPUs always. Raises
+        ValueError for a program that brings a mesh of this process's own devices: XLA would compile
+        it for those.
         """
-        stablehlo = module_text(lowered.as_text())
-        options = PLATFORM_OPTIONS[TARGETS[self.target].platform]
-        compiled = lowered.compile(compiler_options=dict(options))
-        if own := _devices_of(compiled) & set(jax.local_devices()):
+        if own := optimization.devices(lowered) & set(jax.local_devices()):
             kind = next(iter(own)).platform
             raise ValueError(f"its mesh is made of {kind} devices before it is traced")
-        return stablehlo, hlo_module.optimized_text(hlo_module.optimized_module(compiled))
-
-
-def _devices_of(compiled: jax.stages.Compiled) -> set[jax.Device]:
-    shardings = jax.tree.leaves((compiled.input_shardings, compiled.output_shardings))
-    return {device for sharding in shardings for device in sharding.device_set}
+        platform = TARGETS[self.target].platform
+        options = PLATFORM_OPTIONS[platform]
+        if platform == "cuda":
+            found = optimized_for_gpu(lowered, options)
+        else:
+            compiled = lowered.compile(compiler_options=dict(options))
+            found = optimization.of_executable(compiled)
+        return module_text(lowered.as_text()), found.text

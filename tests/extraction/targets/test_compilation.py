@@ -193,9 +193,10 @@ def test_processes_side_by_side_share_libtpu() -> None:
         assert other.extract(PROGRAMS["simple"]) == one.extract(PROGRAMS["simple"])
 
 
-def test_a_mesh_of_devices_that_are_here_is_refused() -> None:
+@pytest.mark.parametrize("target", ["tpu-v5e", "cuda-h100"])
+def test_a_mesh_of_devices_that_are_here_is_refused(target: str) -> None:
     """XLA would compile for those, and the text would be taken for the target's."""
-    installed("tpu-v5e")
+    installed(target)
     kept = program(
         "import builtins\n\n"
         "if not hasattr(builtins, 'mesh'):\n"
@@ -205,7 +206,7 @@ def test_a_mesh_of_devices_that_are_here_is_refused() -> None:
         "def f(x):\n    return lax.psum(x * 2, 'x')",
         "f32[8,4]",
     )
-    with ExtractionProcess(LIMITS, ("cpu", "tpu-v5e")) as process:
+    with ExtractionProcess(LIMITS, ("cpu", target)) as process:
         [levels] = process.extract(kept).further
     assert levels.optimized_hlo is None
     assert levels.refusal is not None
