@@ -14,32 +14,54 @@ from jax_ir_pairs.hlo_text.syntax import Instruction
 _MESH = re.compile(r"mesh\[([^\]]*)\](?:, device_ids=\((.*)\))?\s*\{([^{}]*)\}")
 _GRID = re.compile(r"\[([\d,]+)\]<=(.*)")
 _TILES = re.compile(r"\[([\d,]+)\](?:T\(([\d,]+)\))?")
-_AXIS = re.compile(r"'([^']*)'(?:=(\d+))?")
+_SIDE = re.compile(r"'([^']*)'=(\d+)")
+_AXIS = re.compile(r"'([^']*)'(?::\((\d+)\)(\d+))?")
 
 
 def with_listed_groups(instruction: Instruction) -> Instruction:
     """Gives a collective whose groups are lists of devices: `{{0,1},{2,3}}`.
 
     They may be written as axes of a mesh, `mesh['x'=2,'y'=2] {'y'}`, where those in braces vary
-    within a group, or as rows of a transposed grid: `[2,2]<=[2,2]T(1,0)`.
+    within a group, or as rows of a transposed grid: `[2,2]<=[2,2]T(1,0)`. Of an axis `'x'=8` a part
+    may vary: `'x':(2)4` are four places, of which there are two times as many.
     """
     attributes = dict(instruction.attributes)
     groups = attributes.get("replica_groups", "")
     if (ids := attributes.pop("device_ids", None)) is not None:
         groups = f"{groups}, device_ids={ids}"  # what comes after the comma is of the mesh
     if (mesh := _MESH.fullmatch(groups)) is not None:
-        sides = {name: int(side) for name, side in _AXIS.findall(mesh[1])}
-        within = [name for name, _ in _AXIS.findall(mesh[3])]
-        order = sorted(range(len(sides)), key=lambda axis: list(sides)[axis] in within)
-        devices = _devices(mesh[2]) if mesh[2] else list(range(math.prod(sides.values())))
-        length = math.prod(sides[name] for name in within)
-        rows = _rows([devices[p] for p in _places(tuple(sides.values()), order)], length)
+        rows = _along_axes(mesh[1], mesh[3], mesh[2])
     elif (grid := _GRID.fullmatch(groups)) is not None:
         rows = _rows(_devices(grid[2]), _numbers(grid[1])[1])
     else:
         return instruction
     listed = ",".join("{" + ",".join(map(str, row)) + "}" for row in rows)
     return replace(instruction, attributes={**attributes, "replica_groups": f"{{{listed}}}"})
+
+
+def _along_axes(sides: str, axes: str, ids: str | None) -> list[Sequence[int]]:
+    """Gives the devices of a mesh that differ along some axes, or parts of them, in their order."""
+    parts = [
+        (name, int(before or 1), int(size or dict(_SIDE.findall(sides))[name]))
+        for name, before, size in _AXIS.findall(axes)
+    ]
+    # The grid, with each axis cut where one of those parts begins or ends.
+    grid: list[tuple[str, int, int]] = []
+    for name, side in _SIDE.findall(sides):
+        ends = {before * size for axis, before, size in parts if axis == name}
+        cuts = sorted({1, int(side), *ends, *(b for axis, b, _ in parts if axis == name)})
+        grid += [(name, begin, end // begin) for begin, end in itertools.pairwise(cuts)]
+
+    def part(axis: int) -> int:
+        name, begin, _ = grid[axis]
+        inside = (n == name and b <= begin < b * size for n, b, size in parts)
+        return next((place for place, within in enumerate(inside) if within), -1)
+
+    lengths = tuple(length for _, _, length in grid)
+    order = sorted(range(len(grid)), key=part)
+    devices = _devices(ids) if ids else list(range(math.prod(lengths)))
+    size = math.prod(size for _, _, size in parts)
+    return _rows([devices[place] for place in _places(lengths, order)], size)
 
 
 def _devices(text: str) -> list[int]:
