@@ -1,4 +1,4 @@
-"""Checks: the texts of a row are interpreted and compared, and machine code is held against oracles.
+"""Checks: the texts of a row are interpreted and compared, machine code is held against oracles.
 
 `check`, `texts`, `oracles`, `inputs` and `worker` run in the child and import JAX; what this table
 of contents names, `comparison` and `tolerance` do not.
