@@ -24,6 +24,7 @@ from jax_ir_pairs.interpreter.operation import (
     Table,
     UnsupportedError,
     Value,
+    shape_of,
 )
 from jax_ir_pairs.interpreter.products import PRODUCTS
 from jax_ir_pairs.interpreter.reductions import REDUCTIONS
@@ -77,7 +78,7 @@ class Block:
 
     def run(self, devices: Sequence[Device]) -> None:
         """Does all steps on `devices`."""
-        self.budget.spend(self.units * len(devices))
+        self.budget.spend((1.0 + self.units) * len(devices))
         for step in self.steps:
             step(devices)
 
@@ -145,6 +146,8 @@ class Compiler:
         arguments = [places.of(value) for value in block.arguments]
         steps, total = [], 0.0
         for op in ops:
+            if of_elements and any(map(_has_sides, op.results)):
+                raise UnsupportedError("has arrays in what is done for each element")
             steps.append(self._step(op, places, of_elements=of_elements))
             total += 0.0 if of_elements else units(op)
         results = [places.of(value) for value in end.operands]
@@ -169,6 +172,10 @@ class Compiler:
         if name not in self._control:
             raise UnsupportedError(f"has {name}")
         return self._control[name](self, op, places)
+
+
+def _has_sides(value: Value) -> bool:
+    return bool(shape_of(value))
 
 
 class Places:

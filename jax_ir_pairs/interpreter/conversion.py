@@ -36,8 +36,8 @@ def converted(value: Array, dtype: np.dtype[Any]) -> Array:
         return value.astype(bytes_of(source)).astype(bytes_of(dtype)).astype(dtype)
     if is_integer(source):
         value = value.astype(bytes_of(source))
-        # Exact, unless 64 bits go into a float; then ml_dtypes would round twice.
-        return value.astype(dtype) if dtype.kind != "V" else value.astype(np.float64).astype(dtype)
+    if dtype.isbuiltin != 1:  # those of ml_dtypes do not all know each other
+        return value.astype(np.float64).astype(dtype)
     return value.astype(dtype)
 
 

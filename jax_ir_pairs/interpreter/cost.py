@@ -16,6 +16,11 @@ _ELEMENT = 0.01
 _PRODUCT = 0.0015
 _SORTED = 0.3
 _LAPACK = 100.0
+_CUBIC = 0.001
+"""Of a matrix's elements, times the root of their number."""
+_OF_MATRICES = frozenset(
+    f"stablehlo.{name}" for name in ("cholesky", "custom_call", "triangular_solve")
+)
 
 
 def units(op: ir.Operation) -> float:
@@ -31,6 +36,8 @@ def units(op: ir.Operation) -> float:
     if op.name == "stablehlo.sort":
         along = max(2, max(shape_of(op.operands[0]), default=1))
         return total + _SORTED * elements * math.log2(along)
-    if op.name == "stablehlo.custom_call":
-        return total + _LAPACK
-    return total
+    if op.name in _OF_MATRICES:
+        largest = float(max(map(size_of, values)))
+        return total + _LAPACK + _CUBIC * largest * math.sqrt(largest)
+    inside = sum(len(list(region.blocks[0].operations)) for region in op.regions)
+    return total + inside * _ELEMENT * elements

@@ -10,6 +10,7 @@ from jaxlib.mlir import ir
 
 from jax_ir_pairs.interpreter.conversion import bits_of, converted, with_precision
 from jax_ir_pairs.interpreter.formats import (
+    LESS_THAN_A_BYTE,
     bytes_of,
     in_double,
     is_complex,
@@ -33,6 +34,7 @@ from jax_ir_pairs.interpreter.operation import (
     Builder,
     Kernel,
     Table,
+    UnsupportedError,
     dtype_of,
     integer,
     type_of,
@@ -93,7 +95,8 @@ def _logistic(value: Array) -> Array:
 
 def _half_away_from_zero(value: Array) -> Array:
     whole = np.trunc(value)
-    return np.asarray(whole + np.where(np.abs(value - whole) >= 0.5, np.sign(value), 0.0))
+    farther = whole + np.where(np.abs(value - whole) >= 0.5, np.sign(value), 0.0)
+    return np.asarray(np.copysign(farther, value))
 
 
 def _complex(op: ir.Operation) -> Kernel:
@@ -116,9 +119,17 @@ def _part(name: str) -> Builder:
     return build
 
 
-def _extreme(function: Kernel) -> Builder:
+def _extreme(function: Kernel, of_zeros: Kernel) -> Builder:
+    """Gives the greater or the less; of zeros with both signs, as IEEE 754 of 2019 orders them."""
+
+    def of_floats(a: Array, b: Array) -> Array:
+        return np.asarray(np.where((a == 0) & (b == 0), of_zeros(a, b), function(a, b)), a.dtype)
+
     def build(op: ir.Operation) -> Kernel:
-        return _whole(function) if is_integer(dtype_of(op.operands[0])) else function
+        dtype = dtype_of(op.operands[0])
+        if is_integer(dtype):
+            return _whole(function)
+        return of_floats if is_float(dtype) else function
 
     return build
 
@@ -153,6 +164,8 @@ def _compare(op: ir.Operation) -> Kernel:
 
 def _in_total_order(value: Array) -> Array:
     """Gives integers in the order of IEEE 754: -NaN, -inf, …, -0, 0, …, inf, NaN."""
+    if value.dtype.isbuiltin != 1:  # of which not all have their sign in the first bit of a byte
+        value = value.astype(np.float64)
     words = bits_of(value)
     signed = words.view(f"i{words.dtype.itemsize}")
     return np.where(signed < 0, np.iinfo(signed.dtype).max ^ signed, signed)
@@ -197,7 +210,10 @@ def _convert(op: ir.Operation) -> Kernel:
 
 def _bitcast(op: ir.Operation) -> Kernel:
     shape, dtype = type_of(op.results[0].type)
-    same = shape == type_of(op.operands[0].type)[0]
+    own_shape, own = type_of(op.operands[0].type)
+    if own != dtype and {own.name, dtype.name} & LESS_THAN_A_BYTE:
+        raise UnsupportedError("takes parts of bytes for others")
+    same = shape == own_shape
 
     def cast(value: Array) -> Array:
         if same:  # also of the bodies that work on many elements at once
@@ -243,8 +259,8 @@ ELEMENTWISE: Table = {
         "log": _double(np.log),
         "log_plus_one": _double(np.log1p),
         "logistic": _double(_logistic),
-        "maximum": _extreme(np.maximum),
-        "minimum": _extreme(np.minimum),
+        "maximum": _extreme(np.maximum, np.add),
+        "minimum": _extreme(np.minimum, lambda a, b: -(-a - b)),
         "multiply": _by_kind(np.multiply, _whole(np.multiply)),
         "negate": _by_kind(np.negative, _whole(np.negative)),
         "not": _bitwise(np.invert),

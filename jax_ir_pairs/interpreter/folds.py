@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxlib.mlir import ir
 
-from jax_ir_pairs.interpreter.formats import bytes_of, is_integer, rounded, wide
+from jax_ir_pairs.interpreter.formats import bytes_of, is_integer, lowest_and_highest, rounded, wide
 from jax_ir_pairs.interpreter.operation import Array, Region
 
 _UFUNCS: dict[str, Any] = {
@@ -37,6 +37,21 @@ def ufunc_of(region: ir.Region) -> Any:
     return _UFUNCS[op.name]
 
 
+def is_neutral(ufunc: Any, value: Array) -> bool:
+    """Whether a function of NumPy gives the other operand for this one."""
+    if value.dtype.kind == "b":
+        return bool(value) == (LOGICAL[ufunc] is np.logical_and)
+    if ufunc in (np.add, np.bitwise_or, np.bitwise_xor):
+        return bool(value == 0)
+    if ufunc is np.multiply:
+        return bool(value == 1)
+    if ufunc is np.bitwise_and:
+        return bool(value == np.invert(np.zeros_like(value)))
+    if is_integer(value.dtype):
+        return int(value) == lowest_and_highest(value.dtype)[ufunc is np.minimum]
+    return bool(np.float64(value) == (np.inf if ufunc is np.minimum else -np.inf))
+
+
 Combination = Any
 """How a body combines two scalars: a function of NumPy, "update" for the second of them, or None
 for what only the body itself says."""
@@ -58,7 +73,7 @@ def folded(ufunc: Any, values: Array, init: Array) -> Array:
     """
     dtype = values.dtype
     if dtype.kind == "b":
-        ufunc, plain = _LOGICAL[ufunc], dtype
+        ufunc, plain = LOGICAL[ufunc], dtype
     else:  # of short integers NumPy would else add up in 64 bits; they wrap around in their own
         plain = bytes_of(dtype) if is_integer(dtype) else wide(dtype)
     start = np.asarray(init).astype(plain)[()]
@@ -66,7 +81,7 @@ def folded(ufunc: Any, values: Array, init: Array) -> Array:
     return rounded(total, dtype)
 
 
-_LOGICAL = {
+LOGICAL = {
     np.add: np.logical_or,
     np.maximum: np.logical_or,
     np.bitwise_or: np.logical_or,

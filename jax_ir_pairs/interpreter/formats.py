@@ -13,6 +13,9 @@ from jax_ir_pairs.interpreter.operation import Array
 
 Dtype = np.dtype[Any]
 
+LESS_THAN_A_BYTE = frozenset({"int2", "int4", "uint2", "uint4", "float4_e2m1fn"})
+"""Formats of which NumPy gives each number a byte."""
+
 _SMALL = {"int2": np.int8, "int4": np.int8, "uint2": np.uint8, "uint4": np.uint8}
 
 

@@ -68,9 +68,11 @@ def shifted(function: Callable[[Array, Array], Array], *, signed: bool) -> Kerne
         kind = f"{'i' if signed else 'u'}{plain.itemsize}"
         if plain == dtype:
             return np.asarray(function(value.view(kind), by.view(kind)).view(dtype))
+        bits, words, steps = num_bits(dtype), to_words(value), to_words(by)
         if signed:
-            return rounded(function(value.astype(kind), np.abs(by.astype(kind))), dtype)
-        words, steps = (to_words(each) for each in (value, by))
-        return rounded(np.where(steps < num_bits(dtype), function(words, steps), 0), dtype)
+            sign = words >> np.uint64(bits - 1) << np.uint64(bits)
+            extended = words.astype(np.int64) - sign.astype(np.int64)
+            return rounded(extended >> np.minimum(steps, np.uint64(bits)).astype(np.int64), dtype)
+        return rounded(np.where(steps < bits, function(words, steps), 0), dtype)
 
     return shift

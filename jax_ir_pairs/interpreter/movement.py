@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ def constant(op: ir.Operation) -> Array:
         return np.asarray(real + 1j * imaginary, dtype)
     attribute: Any = op.attributes["value"]
     if attribute.is_splat:
-        return np.full(shape, attribute.get_splat_value().value, dtype)
+        return np.broadcast_to(np.array(attribute.get_splat_value().value).astype(dtype), shape)
     if dtype.isbuiltin == 1:  # of NumPy itself
         return np.array(attribute)
     kind = ir.RankedTensorType.get(shape, ir.Type.parse("f32" if is_float(dtype) else "i32"))
@@ -70,8 +71,9 @@ def _iota(op: ir.Operation) -> Kernel:
     axis = integer(op, "iota_dimension")
     sides = [1] * len(shape)
     sides[axis] = shape[axis]
-    value = np.broadcast_to(rounded(np.arange(shape[axis]), dtype).reshape(sides), shape)
-    return lambda: value
+    # Only when it is wanted, which costs something then.
+    row = functools.cache(lambda: rounded(np.arange(shape[axis]), dtype).reshape(sides))
+    return lambda: np.broadcast_to(row(), shape)
 
 
 def _broadcast(op: ir.Operation) -> Kernel:
@@ -155,18 +157,16 @@ def padded(
              for side, gap in zip(np.shape(value), interior, strict=True)]  # fmt: skip
     inner = np.full(sides, filling, value.dtype)
     inner[tuple(slice(None, None, gap + 1) for gap in interior)] = value
-    for axis, (before, after) in enumerate(zip(low, high, strict=True)):
-        side = inner.shape[axis]
-        keep = [slice(None)] * inner.ndim
-        keep[axis] = slice(max(0, -before), max(max(0, -before), side + min(0, after)))
-        inner = inner[tuple(keep)]
-    edges = [(max(0, b), max(0, a)) for b, a in zip(low, high, strict=True)]
-    if not any(map(any, edges)):
-        return inner
-    result = np.full([s + b + a for s, (b, a) in zip(inner.shape, edges, strict=True)],
-                     filling, value.dtype)  # fmt: skip
-    result[tuple(slice(b, b + s) for s, (b, _) in zip(inner.shape, edges, strict=True))] = inner
-    return result
+    edges = [(max(0, before), max(0, after)) for before, after in zip(low, high, strict=True)]
+    if any(map(any, edges)):
+        sides = [side + sum(edge) for side, edge in zip(sides, edges, strict=True)]
+        whole = np.full(sides, filling, value.dtype)
+        places = zip(inner.shape, edges, strict=True)
+        whole[tuple(slice(before, before + side) for side, (before, _) in places)] = inner
+        inner = whole
+    # What is cut is cut of all that is there then.
+    cuts = zip(inner.shape, low, high, strict=True)
+    return np.asarray(inner[tuple(slice(max(0, -b), side + min(0, a)) for side, b, a in cuts)])
 
 
 def _pad(op: ir.Operation) -> Kernel:

@@ -91,9 +91,11 @@ def _convolution(op: ir.Operation) -> Kernel:
         count, out = groups * batches, kernel.shape[0]
         kernel = kernel.reshape(count, out // count, *kernel.shape[1:])
         if batches > 1:
-            image = image.reshape(batches, -1, *image.shape[1:])
+            image = image.reshape(batches, image.shape[0] // batches, *image.shape[1:])
         else:
-            image = image.reshape(image.shape[0], groups, -1, *image.shape[2:]).swapaxes(0, 1)
+            features = image.shape[1] // groups
+            image = image.reshape(image.shape[0], groups, features, *image.shape[2:])
+            image = image.swapaxes(0, 1)
         total: Array = np.zeros((count, image.shape[1], out // count, *places), summed)
         for where in np.ndindex(*kernel.shape[3:]):
             cut = tuple(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxlib.mlir import ir
 
-from jax_ir_pairs.interpreter.folds import combination, folded, folded_by, ufunc_of
+from jax_ir_pairs.interpreter.folds import combination, folded, folded_by, is_neutral, ufunc_of
 from jax_ir_pairs.interpreter.movement import padded
 from jax_ir_pairs.interpreter.operation import (
     Array,
@@ -63,7 +63,9 @@ def _windows(
         fitting = zip(value.shape, spans, strides, strict=True)
         places = [max(0, (side - span) // by + 1) for side, span, by in fitting]
         return np.empty((*places, *window), value.dtype)
-    view = np.lib.stride_tricks.sliding_window_view(value, spans)
+    # NumPy makes no views of some formats of ml_dtypes; their bits are as good.
+    plain = value if value.dtype.isbuiltin == 1 else value.view(f"u{value.dtype.itemsize}")
+    view = np.lib.stride_tricks.sliding_window_view(plain, spans)
     steps = tuple(slice(None, None, by) for by in strides)
     return view[steps + tuple(slice(None, None, by) for by in dilations)]
 
@@ -81,15 +83,22 @@ class _Window:
         edges = table(op, "padding") if "padding" in op.attributes else np.zeros((rank, 2), int)
         self.low, self.high = edges.reshape(rank, 2).T.tolist()
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether a window may have elements that are not the operand's."""
+        return any((*self.low, *self.high, *self.gaps))
+
     def of(self, value: Array, filling: Array) -> Array:
         """Gives the elements of each window in one axis, the last, in their order."""
         whole = padded(value, filling, self.low, self.high, self.gaps)
         view = _windows(whole, self.sides, self.strides, self.dilations)
-        return view.reshape(*view.shape[: value.ndim], -1)
+        flat = view.reshape(*view.shape[: value.ndim], math.prod(self.sides))
+        return flat if flat.dtype == value.dtype else flat.view(value.dtype)
 
 
 def _reduce_window(op: ir.Operation) -> Kernel:
     fold, count, window = _folding(op), len(op.results), _Window(op)
+    ufunc = ufunc_of(op.regions[0]) if count == 1 else None
 
     def reduced(body: Region, *operands: Array) -> tuple[Array, ...] | Array:
         inits = operands[count:]
@@ -97,10 +106,35 @@ def _reduce_window(op: ir.Operation) -> Kernel:
             window.of(np.asarray(value), init)
             for value, init in zip(operands[:count], inits, strict=True)
         ]
-        results = fold(values, inits, body)
+        if window.is_padded and not (ufunc and is_neutral(ufunc, inits[0])):
+            # What is outside does not count, whatever the fold starts from.
+            inside = window.of(np.ones(np.shape(operands[0]), bool), np.array(False))
+            results = _folded_inside(body, values, inits, inside)
+        else:
+            results = fold(values, inits, body)
         return tuple(results) if count > 1 else results[0]
 
     return reduced
+
+
+def _folded_inside(
+    body: Region, values: Sequence[Array], inits: Sequence[Array], inside: Array
+) -> list[Array]:
+    """Gives what a body makes of `inits` and those elements along the last axis that are `inside`.
+
+    In the order of the window, as an associative body allows any.
+    """
+    shape = inside.shape[:-1]
+    found = [
+        np.broadcast_to(init, shape).astype(v.dtype) for init, v in zip(inits, values, strict=True)
+    ]
+    for place in range(inside.shape[-1]):
+        new = body(*found, *(value[..., place] for value in values))
+        found = [
+            np.asarray(np.where(inside[..., place], one, own), own.dtype)
+            for one, own in zip(new, found, strict=True)
+        ]
+    return found
 
 
 def _select_and_scatter(op: ir.Operation) -> Kernel:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
-from jax_ir_pairs.interpreter.folds import Combination, combination
+from jax_ir_pairs.interpreter.folds import LOGICAL, Combination, combination
 from jax_ir_pairs.interpreter.formats import bytes_of, is_integer, rounded, wide
 from jax_ir_pairs.interpreter.operation import Array, Kernel, Region, Table, ints, shape_of
 
@@ -165,6 +165,9 @@ def combined(
         if how == "update":
             result[places] = update
             return [result]
+        if how in LOGICAL and dtype.kind == "b":
+            LOGICAL[how].at(result, places, update)
+            return [result]
         if how in _AT_ONCE and dtype.kind != "b":
             plain = bytes_of(dtype) if is_integer(dtype) else wide(dtype)
             total = result.astype(plain)
@@ -174,10 +177,10 @@ def combined(
     by_place = np.argsort(places, kind="stable")
     ordered = places[by_place]
     first = np.searchsorted(ordered, ordered, side="left")
-    turns = np.empty(len(places), np.int64)
-    turns[by_place] = np.arange(len(places)) - first
-    for turn in range(int(np.max(turns, initial=-1)) + 1):
-        now = turns == turn
+    turns = np.arange(len(places)) - first
+    by_turn = by_place[np.argsort(turns, kind="stable")]
+    ends = np.searchsorted(np.sort(turns), np.arange(np.max(turns, initial=-1) + 1), side="right")
+    for now in np.split(by_turn, ends[:-1]):
         here = places[now]
         found = body(*(value[here] for value in inputs), *(update[now] for update in updates))
         for value, new in zip(inputs, found, strict=True):

@@ -90,8 +90,11 @@ def _without_rewrites(text: str) -> dict[str, str]:
 
 Oracle = Callable[[Compiled, Sequence[Array]], list[Array]]
 
+INTERPRETER = "interpreter of stablehlo"
+"""What runs the row's `stablehlo`, and not its `optimized_hlo`."""
+
 ORACLES: dict[str, Oracle] = {
-    "interpreter": by_interpreter,
+    INTERPRETER: by_interpreter,
     "hlo": by_hlo,
     "stablehlo": by_stablehlo,
 }

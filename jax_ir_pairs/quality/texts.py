@@ -23,6 +23,9 @@ _LIMIT, _LIMIT_PER_OP = 300_000.0, 3_000.0
 """Units of the interpreter, for any program and for each of its operations, over which the text is
 left to machine code: about where interpreting takes longer than compiling twice."""
 
+_NO_STABLEHLO = "unregistered operation 'mhlo.unknown'"
+"""What jaxlib says where it turns an op of HLO into none of StableHLO."""
+
 Meaning = Callable[[Sequence[Array]], list[Array]]
 """Gives the results of a text for the inputs that its module has."""
 
@@ -49,8 +52,12 @@ def optimized_hlo(program: Compiled) -> Meaning:
     with make_ir_context(), ir.Location.unknown():
         try:
             module = optimized_module(program.extraction.optimized_hlo)
-        except (NoMeaningError, RuntimeError, ir.MLIRError) as error:  # StableHLO has no `mulhi`
+        except NoMeaningError as error:
             raise UnsupportedError(str(error)) from None
+        except (RuntimeError, ir.MLIRError) as error:
+            if _NO_STABLEHLO not in str(error):
+                raise
+            raise UnsupportedError("has an op that StableHLO has not, such as mulhi") from None
         interpreter = Interpreter(module, _limit(program), num_devices)
     return interpreter if num_devices == 1 else _in_parts(program, interpreter)
 

@@ -216,6 +216,25 @@ CASES: dict[str, Case] = {
     "an empty product": (lambda x, y: x @ y, "f32[3,0]", "f32[0,2]"),
     "convolutions": (_convolutions, "f32[2,5,6,3]", "f32[3,2,3,4]"),
     "convolutions in groups": (_grouped, "f32[2,4,6]", "f32[4,2,3]"),
+    "edges that cut more than there is": (
+        lambda x: [lax.pad(x[:n], x[0], [(low, high, gap)])
+                   for n in (0, 1, 2) for low, high, gap in ((-3, 4, 0), (2, -3, 1), (-1, 3, 0))
+                   if n + max(0, n - 1) * gap + low + high >= 0],
+        "f32[3]",
+    ),
+    "signs of zeros": (
+        lambda x: [jnp.signbit(value) for value in (
+            jnp.maximum(0 * x, -0.0 * x), jnp.maximum(-0.0 * x, 0 * x),
+            jnp.minimum(0 * x, -0.0 * x),
+            lax.round(-0.1 * jnp.abs(x), lax.RoundingMethod.AWAY_FROM_ZERO))],
+        "f32[5]",
+    ),
+    "no elements": (
+        lambda x: (jnp.cumsum(x, axis=1), jnp.sort(x), x.sum(),
+                   x[:, 0:0] @ jnp.ones((0, 2), x.dtype),
+                   lax.reduce_window(x, -jnp.inf, lax.max, (1, 2), (1, 1), "VALID")),
+        "f32[0,3]",
+    ),
     "keys": (
         lambda k: (jax.random.normal(k, (4,)), jax.random.split(k), jax.random.permutation(k, 5)),
         "key<fry>[]",
@@ -272,6 +291,33 @@ LACKING: dict[str, Case] = {
     "the largest": (
         lambda x: (*lax.approx_max_k(x, 3), *lax.approx_min_k(x, 2, reduction_dimension=0)),
         "f32[4,9]",
+    ),
+    "orders of narrow formats": (
+        lambda x: [jnp.sort(x.astype(t)).astype(jnp.float32)
+                   for t in (jnp.float8_e4m3fn, jnp.float8_e5m2, jnp.float4_e2m1fn)],
+        "f32[11]",
+    ),
+    "orders without a sign": (
+        lambda x: jnp.sort(jnp.abs(x).astype(jnp.float8_e8m0fnu)).astype(jnp.float32), "f32[11]"
+    ),
+    "narrow formats of each other": (
+        lambda x: (x.astype(jnp.float8_e8m0fnu).astype(jnp.float32), lax.cummax(x)), "f8_e5m2[7]"
+    ),
+    "shifts of four bits": (
+        lambda x, y: (lax.shift_right_arithmetic(x, y), lax.shift_left(x, y),
+                      lax.shift_right_logical(x, y)),
+        "u4[9]",
+        "u4[9]",
+    ),
+    "shifts of four bits with a sign": (
+        lambda x, y: (lax.shift_right_arithmetic(x - 3, y - 2), lax.shift_left(x - 3, y)),
+        "i4[9]",
+        "i4[9]",
+    ),
+    "windows that start from something": (
+        lambda x: (lax.reduce_window(x, jnp.float32(1), lax.add, (2,), (1,), "SAME"),
+                   lax.reduce_window(x, jnp.float32(2), lax.max, (3,), (2,), [(1, 1)], (2,), (1,))),
+        "f32[6]",
     ),
     "solvers by hand": (
         lambda x: (

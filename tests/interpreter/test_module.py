@@ -201,6 +201,42 @@ def test_what_takes_too_long_is_refused_as_it_runs() -> None:
         interpret(stablehlo(body.format(10**6), "f32[3]"), [start], limit=1_000)
 
 
+def test_a_loop_without_operations_ends_as_well() -> None:
+    text = """func.func @main() -> tensor<i1> {
+  %a = stablehlo.constant dense<true> : tensor<i1>
+  %b = stablehlo.while(%x = %a) : tensor<i1> cond {
+    stablehlo.return %x : tensor<i1>
+  } do {
+    stablehlo.return %x : tensor<i1>
+  }
+  return %b : tensor<i1>
+}"""
+    with pytest.raises(UnsupportedError, match="takes too long"):
+        interpret(text, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "aval", "said"),
+    [
+        ("def f(x):\n    return lax.bitcast_convert_type(x, jnp.int4)", "i8[4]", "parts of bytes"),
+        ("def f(x):\n    return lax.reduce(x, 0.0, lambda a, b: jnp.stack([a, b]).max(), (0,))",
+         "f32[4]", "arrays in what is done for each element"),
+        ("def f(x):\n    return x[0] + lax.iota(jnp.float32, 10**9)[5]", "f32[4]",
+         "takes too long"),
+    ],
+)  # fmt: skip
+def test_what_is_valid_and_not_for_the_interpreter(body: str, aval: str, said: str) -> None:
+    text = stablehlo(body, aval)
+    with pytest.raises(UnsupportedError, match=said):
+        interpret(text, [np.ones(4, np.int8 if aval == "i8[4]" else np.float32)])
+
+
+def test_many_updates_of_one_place_are_made_in_their_order() -> None:
+    body = "def f(x, i):\n    return x.at[i].apply(lambda v: v * 2 + 1), x.at[i].max(3.0)"
+    found = of(body, ("f32[2]", np.zeros(2, np.float32)), ("i32[9]", np.zeros(9, np.int32)))
+    assert [value.tolist() for value in found] == [[511.0, 0.0], [3.0, 0.0]]
+
+
 def test_a_module_is_run_as_often_as_one_likes() -> None:
     body = "def f(x):\n    return x.at[0].set(9.0), x"
     text = stablehlo(body, "f32[2]")

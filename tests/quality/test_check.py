@@ -17,6 +17,8 @@ from jax_ir_pairs.quality.execution import execute
 from tests.extraction.hand_written import program as hand_written
 from tests.quality.programs import TAKEN, compiled, confirmed, of
 
+BY = "interpreter of stablehlo"
+
 FLOAT = ("def f(x):\n    return jnp.tanh(x) * 2", "f32[4,8]")
 INTEGER = ("def f(x):\n    return x * 1000003", "i32[8]")
 MIXED = ("def f(x, n):\n    return jnp.sin(x), n * 1000003", "f32[8]", "i32[8]")
@@ -57,21 +59,21 @@ def one_more(value: Array) -> Array:
 @pytest.mark.parametrize(
     ("body", "change", "detail"),
     [
-        (FLOAT, first(lambda x: one_element(x, 5.0)), r"interpreter: result 0, float32\[4,8\], "
+        (FLOAT, first(lambda x: one_element(x, 5.0)), rf"{BY}: result 0, float32\[4,8\], "
          r"differs in \d+ of 32 elements by up to [\d.]+, [\d.]+ of its greatest magnitude, over "
          r"[\d.]+e-06"),
-        (FLOAT, first(lambda x: x * np.float32(1 + 1e-4)), r"interpreter: .* differs in 32 of "
+        (FLOAT, first(lambda x: x * np.float32(1 + 1e-4)), rf"{BY}: .* differs in 32 of "
          r"32 elements by up to 0\.00019\d?, 0\.0001 of its greatest magnitude, over .*"),
         (FLOAT, first(np.transpose), r"result 0 is float32\[8,4\], not float32\[4,8\]"),
         (FLOAT, first(lambda x: x.astype(np.float64)), r"result 0 is float64\[4,8\], not .*"),
         (FLOAT, lambda results: [], "0 results instead of 1"),
         (FLOAT, lambda results: results * 2, "2 results instead of 1"),
-        (NARROW, first(lambda x: -x), r"interpreter: result 0, bfloat16\[8\], differs in 8 of .*"),
-        (INTEGER, first(one_more), r"interpreter: result 0, int32\[8\], differs in 1 of 8 elements "
+        (NARROW, first(lambda x: -x), rf"{BY}: result 0, bfloat16\[8\], differs in 8 of .*"),
+        (INTEGER, first(one_more), rf"{BY}: result 0, int32\[8\], differs in 1 of 8 elements "
          r"by up to 1, [\d.e-]+ of its greatest magnitude, over 0"),
-        (MIXED, last(one_more), r"interpreter: result 1, int32\[8\], differs in 1 of 8 .*, over 0"),
-        (KEYS, last(one_more), r"interpreter: result 1, uint32\[2,2\], differs in 1 of 4 .*"),
-        (KEYS, last(lambda x: x[::-1]), r"interpreter: result 1, uint32\[2,2\], differs in 4 .*"),
+        (MIXED, last(one_more), rf"{BY}: result 1, int32\[8\], differs in 1 of 8 .*, over 0"),
+        (KEYS, last(one_more), rf"{BY}: result 1, uint32\[2,2\], differs in 1 of 4 .*"),
+        (KEYS, last(lambda x: x[::-1]), rf"{BY}: result 1, uint32\[2,2\], differs in 4 .*"),
     ],
     ids=["value", "beyond tolerance", "shape", "dtype", "none", "too many", "sign", "integer",
          "integer beside floats", "word of a key", "keys"],
@@ -130,7 +132,7 @@ def test_what_xla_gets_wrong_is_a_mismatch_by_whoever_checks_it() -> None:
         return a - top
 
     return jax.vmap(score, in_axes=(2, 1))(proj2, proj)"""
-    with pytest.raises(Rejected, match="mismatch: interpreter: result 0, int8"):
+    with pytest.raises(Rejected, match="mismatch: interpreter of stablehlo: result 0, int8"):
         confirmed(compiled(body, "f32[24,24,6]", "f32[6,24]"), 4505)
 
 
@@ -156,7 +158,7 @@ def test_what_rounding_inside_of_it_moves_as_far_is_no_mismatch(
     changed(monkeypatch, first(lambda value: value + np.float32(1e-7)))
     assert confirmed(program, 1).max_abs_error > 0
     changed(monkeypatch, first(lambda value: value + np.float32(1e-4)))
-    with pytest.raises(Rejected, match="mismatch: interpreter: result 0"):
+    with pytest.raises(Rejected, match="mismatch: interpreter of stablehlo: result 0"):
         confirmed(program, 1)
 
 
@@ -164,7 +166,7 @@ def test_one_ill_conditioned_result_excuses_no_other(monkeypatch: pytest.MonkeyP
     body = "def f(x):\n    return jnp.sin(x * 1e6), jnp.sin(x)"
     program = compiled(body, "f32[8]")
     changed(monkeypatch, last(lambda x: x + np.float32(1e-2)))
-    with pytest.raises(Rejected, match=r"mismatch: interpreter: result 1, "):
+    with pytest.raises(Rejected, match=r"mismatch: interpreter of stablehlo: result 1, "):
         confirmed(program, 0)
 
 
@@ -204,6 +206,33 @@ def test_texts_that_say_something_else_are_a_mismatch() -> None:
     assert "cosine" in own
     program.extraction = replace(program.extraction, optimized_hlo=own.replace("cosine", "sine"))
     with pytest.raises(Rejected, match=r"mismatch: texts: result 1, float32\[8\]"):
+        checking.check(program, 0, executes=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "aval", "own", "wrong", "said"),
+    [
+        ("def f(x):\n    return jnp.sin(x) * 2", "f32[8]", "sine(", "sinus(", "run-error: texts: "),
+        ("def f(x):\n    return jnp.sin(x * 2)", "f32[8]", "constant(2)", "constant(1e9)",
+         "mismatch: texts: result 0"),
+        ("def f(x):\n    return jnp.floor(x * 100).astype(jnp.int32)", "bf16[64]", "constant(100)",
+         "constant(3)", "mismatch: texts: result 0"),
+        ("def f(x):\n    return jnp.argsort(x)", "bf16[256]", "direction=LT", "direction=GT",
+         "mismatch: texts: result 0"),
+        ("def f(x):\n    return jnp.sum(x)", "f32[8]", "HloModule", "No module at all",
+         "run-error: texts: "),
+    ],
+    ids=["no opcode", "sensitive", "far off", "the other way", "none"],
+)  # fmt: skip
+def test_a_wrong_text_is_not_confirmed(
+    body: str, aval: str, own: str, wrong: str, said: str
+) -> None:
+    program = of(hand_written(body, aval))
+    text = program.extraction.optimized_hlo
+    assert own in text
+    changed_text = text.replace(own, wrong) if own != "HloModule" else wrong
+    program.extraction = replace(program.extraction, optimized_hlo=changed_text)
+    with pytest.raises(Rejected, match=said):
         checking.check(program, 0, executes=False)
 
 
