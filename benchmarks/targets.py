@@ -2,13 +2,13 @@
 
     python benchmarks/targets.py [CONFIG] [PROGRAMS] [TARGET…]
 
-Plain is how to get a target's two texts by JAX's public functions: lower the trace for the target,
-print the StableHLO, compile with the same options, print the optimized HLO. That makes machine
-code too, as ours does for TPUs. Ours is the target's stage of `levels.extract`, the very call that
-a worker answers with. Each runs in a process of its own with the pinned environment, and compiles
-on one core; they take turns at each program, and at who is first. CPU time counts the process and
-its children, ptxas among them. Ratios are medians of those of the programs, and those of the means.
-How many of the texts are equal is said too.
+Plain is how to get a target's two texts by JAX's public functions: lower for the target what was
+traced and lowered for the CPU, print the StableHLO, compile with the same options, which makes
+machine code, and print the optimized HLO. Ours is the target's stage of `levels.extract`, the very
+call that a worker answers with. Each runs in a process of its own with the pinned environment, and
+compiles on one core; they take turns at each program, and at who is first. CPU time counts the
+process and its children, ptxas among them. Ratios are medians of those of the programs, and those
+of the means. How many of the texts are equal is said too.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def ours(program, number):
 def plain(program, number):
     jax.clear_caches()
     traced = trace(*program)
+    traced.lower()
+    jax.clear_caches()
     again = number > 1 or "export.export(" in program[0]
     found = devices(target, number)[:number]
     begun = now()
