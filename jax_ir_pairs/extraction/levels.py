@@ -86,11 +86,12 @@ def extract(
     *,
     passes: bool = False,
     check: Checker | None = None,
+    whole: bool = False,
 ) -> Extraction:
     """Gives the levels of a program, and those of further `targets` from the same trace.
 
-    No machine code is made of it, unless that is the only way to its optimized HLO or `check` asks
-    for it; without, nobody knows how much memory it takes.
+    No machine code is made of it, unless it is to be compiled `whole`, that is the only way to its
+    optimized HLO, or `check` asks for it; without, nobody knows how much memory it takes.
 
     `lap` is called with each of `STAGES`, and then with each target, as it ends. A target that
     refuses the program says why in its levels. With `passes`, what each pass made of the
@@ -107,7 +108,7 @@ def extract(
 
     if "pallas" in python:
         load_pallas()
-    return levels_of(trace, targets, lap, passes=passes, check=check, whole=False)
+    return levels_of(trace, targets, lap, passes=passes, check=check, whole=whole)
 
 
 def levels_of(

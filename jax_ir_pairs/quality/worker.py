@@ -25,11 +25,12 @@ def extract(*request: Any, check: Mapping[str, Any] | None = None, **named: Any)
     from jax_ir_pairs.extraction.execution import load_lapack
     from jax_ir_pairs.quality.check import check as confirm
 
-    checker = None
-    if check is not None:
-        load_lapack()  # a program may call a kernel by its name, and lower nothing that loads it
-        checker = partial(confirm, seed=check["seed"], executes=check["executes"])
-    return levels.extract(*request, **named, check=checker)
+    if check is None:
+        return levels.extract(*request, **named)
+    load_lapack()  # a program may call a kernel by its name, and lower nothing that loads it
+    checker = partial(confirm, seed=check["seed"], executes=check["executes"])
+    # What is run is compiled whole at once, and not stopped first.
+    return levels.extract(*request, **named, check=checker, whole=check["executes"])
 
 
 if __name__ == "__main__":

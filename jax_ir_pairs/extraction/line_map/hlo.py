@@ -12,7 +12,7 @@ from jax_ir_pairs.extraction.line_map.inheritance import NOWHERE, Lines, with_in
 _COMPUTATION = re.compile(r"(?:ENTRY )?%?([\w.$-]+) .*\{$")
 _INSTRUCTION = re.compile(r"  (?:ROOT )?%?([\w.$-]+) = ")
 _OPCODE = re.compile(r" ([a-z][a-z0-9-]*)\(")
-_METADATA = re.compile(r", metadata=\{(?:[^{}\"]|\"(?:[^\"\\]|\\.)*\")*\}")
+_METADATA = ", metadata={"
 _FRAME_OF = re.compile(r"stack_frame_id=(\d+)")
 _NAME = re.compile(r"%([\w.$-]+)")
 _TABLE_ROW = re.compile(r"(\d+) (.*)")
@@ -84,20 +84,18 @@ def _instructions(text: str, frames: dict[int, Lines]) -> Iterable[_Instruction]
     computation = ""
     for line in text.split("\n"):
         if begin := _INSTRUCTION.match(line):
-            metadata = _METADATA.search(line)
-            frame = _FRAME_OF.search(metadata[0]) if metadata else None
-            rest = line[begin.end() - 1 :]
-            if metadata:
-                rest = rest.replace(metadata[0], "")
-            opcode = _OPCODE.search(rest)
+            # Where it is from stands behind all that it is.
+            head, _, metadata = line.partition(_METADATA)
+            frame = _FRAME_OF.search(metadata)
+            opcode = _OPCODE.search(head, begin.end() - 1)
             assert opcode is not None, line
-            end = rest.find(")", opcode.end())
+            end = head.find(")", opcode.end())
             yield _Instruction(
                 name=begin[1],
                 computation=computation,
                 opcode=opcode[1],
-                operands=tuple(_NAME.findall(rest, opcode.end(), end)),
-                called=tuple(_NAME.findall(rest, end)),
+                operands=tuple(_NAME.findall(head, opcode.end(), end)),
+                called=tuple(_NAME.findall(head, end)),
                 own=frames.get(int(frame[1]), NOWHERE) if frame else NOWHERE,
             )
         elif (header := _COMPUTATION.match(line)) and not line.startswith(" "):
