@@ -45,6 +45,12 @@ def family_names() -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
+def theme_names() -> list[str]:
+    """Gives the names of the themes of sketches: each is a folder of `synthesis/sketches`."""
+    folder = _PACKAGE / "synthesis" / "sketches"
+    return sorted({path.parent.name for path in folder.glob("*/*.py")})
+
+
 class Splits(Model):
     """Rows of each split; one of 0 rows is not there."""
 
@@ -82,11 +88,14 @@ _Weight = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class Recipe(Model):
-    """What programs are drawn: the weight of each family, and sizes in operations.
+    """What programs are drawn: weights of themes of sketches, and of families grown from ops.
+
+    `size` is that of the latter, in operations.
 
     Or, in `functions`, the source of a module whose functions are the programs.
     """
 
+    sketches: dict[str, _Weight] = Field(default_factory=dict)
     families: dict[str, _Weight] = Field(default_factory=dict)
     size: Size = Size()
     functions: str | None = None
@@ -94,13 +103,15 @@ class Recipe(Model):
     @model_validator(mode="after")
     def _some_family(self) -> Self:
         if self.functions is not None:
-            if self.families:
-                raise ValueError("there are families or functions, not both")
+            if self.families or self.sketches:
+                raise ValueError("there are families and sketches, or functions, not both")
             return self
+        if unknown := sorted(set(self.sketches) - set(theme_names())):
+            raise ValueError(f"unknown theme {unknown[0]!r}; there are {theme_names()}")
         if unknown := sorted(set(self.families) - set(family_names())):
             raise ValueError(f"unknown family {unknown[0]!r}; there are {family_names()}")
-        if not any(self.families.values()):
-            raise ValueError("at least one family needs a weight over 0")
+        if not any((*self.families.values(), *self.sketches.values())):
+            raise ValueError("at least one family or theme needs a weight over 0")
         for family, needs in FAMILY_NEEDS.items():
             missing = [name for name in needs if importlib.util.find_spec(name) is None]
             if self.families.get(family) and missing:

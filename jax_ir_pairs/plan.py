@@ -36,7 +36,7 @@ from jax_ir_pairs.errors import BuildError
 from jax_ir_pairs.fingerprint import code_digest
 from jax_ir_pairs.synthesis import Draft, draw
 from jax_ir_pairs.synthesis.functions import num_programs
-from jax_ir_pairs.synthesis.held_out import kind_of
+from jax_ir_pairs.synthesis.sketching.draft import SketchDraft
 
 Progress = Callable[[int, int], None]
 """Called now and then with the seeds found so far and the seeds wanted."""
@@ -83,13 +83,13 @@ class Plan:
         return tuple(self.seeds[split][shards.index(shard) :: len(shards)])
 
 
-def split_of(draft: Draft) -> str | None:
+def split_of(draft: Draft | SketchDraft) -> str | None:
     """Gives the split that a program belongs to in every config, if any.
 
     Its structure alone decides it: ops and compositions are part of the structure, and its hash
     picks one of the other splits. So no two splits of any configs have a structure in common.
     """
-    if (kind := kind_of(draft.entry)) != "none":
+    if (kind := draft.held_out) != "none":
         return _SPLIT_OF_KIND[kind]
     return _split_of_structure(draft.structure_hash)
 

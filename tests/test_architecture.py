@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jax_ir_pairs"
-FILES = sorted(PACKAGE.rglob("*.py"))
+SKETCHES = PACKAGE / "synthesis" / "sketches"
+"""Read as text, never imported."""
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if SKETCHES not in path.parents)
 
 FLOORS = {
     "cli": 12,
@@ -135,6 +137,15 @@ def test_private_modules_of_jax_are_used_where_it_says(path: Path) -> None:
 def test_files_are_short_and_named_after_what_they_hold(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
     assert path.stem not in {"utils", "helpers", "manager", "misc", "common"}
+
+
+def test_nothing_imports_sketches() -> None:
+    assert not [f for f in FILES if any("synthesis.sketches" in module for module in imports(f))]
+
+
+@pytest.mark.parametrize("path", sorted(SKETCHES.rglob("*.py")), ids=relative)
+def test_files_of_sketches_are_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_every_part_has_a_floor() -> None:

@@ -112,7 +112,11 @@ def hashes(entry: Function, *, x64: bool = False) -> tuple[str, str]:
     """Gives the canonical hash and the structure hash of a program, 16 hex digits each."""
     walk = _Walk()
     walk.function(entry)
-    canonical = f"{''.join(walk.parts)}\0{x64}\1"
+    return digests(f"{''.join(walk.parts)}\0{x64}\1")
+
+
+def digests(canonical: str) -> tuple[str, str]:
+    """Gives the hashes of a canonical form: whole, and without what stands between \\0 and \\1."""
     return _digest(canonical), _digest(_SHALLOW.sub("", canonical))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -11,10 +12,13 @@ from jax_ir_pairs.synthesis.canonical import hashes
 from jax_ir_pairs.synthesis.families import family
 from jax_ir_pairs.synthesis.graph import Function, Result, Transformed, Var, functions_in, walk
 from jax_ir_pairs.synthesis.growth import Mix, grow_ops, results
+from jax_ir_pairs.synthesis.held_out import Kind, kind_of
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
+from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_sketch
+from jax_ir_pairs.synthesis.sketching.source import library
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import WIDE, Aval, to_json
 
@@ -44,6 +48,11 @@ class Draft:
     @cached_property
     def _hashes(self) -> tuple[str, str]:
         return hashes(self.entry, x64=self.x64)
+
+    @property
+    def held_out(self) -> Kind:
+        """What of the program is held out of training."""
+        return kind_of(self.entry)
 
     @property
     def canonical_hash(self) -> str:
@@ -77,12 +86,19 @@ class Draft:
         )
 
 
-def draw(recipe: Recipe, seed: int) -> Draft:
+def draw(recipe: Recipe, seed: int) -> Draft | SketchDraft:
     """Gives the program of a seed under a recipe: the same one on every machine."""
-    stream = Stream("program", seed)
-    names = [name for name, weight in sorted(recipe.families.items()) if weight > 0]
-    families = [family(name) for name in names]
-    weights = [recipe.families[name] for name in names]
+    themes = {name: weight for name, weight in sorted(recipe.sketches.items()) if weight > 0}
+    families = {name: weight for name, weight in sorted(recipe.families.items()) if weight > 0}
+    stream, total = Stream("program", seed), sum((*themes.values(), *families.values()))
+    if themes and stream.chance(sum(themes.values()) / total):
+        theme = stream.weighted(list(themes), list(themes.values()))
+        return draw_sketch(library(), theme, stream, Stream("style", seed))
+    return _draw_graph(recipe, families, stream, seed)
+
+
+def _draw_graph(recipe: Recipe, shares: Mapping[str, float], stream: Stream, seed: int) -> Draft:
+    families, weights = [family(name) for name in shares], list(shares.values())
     mix = Mix(stream, families, weights)
     primary = stream.weighted(families, weights)
     size = recipe.size

@@ -74,7 +74,8 @@ def _inside(compositions: frozenset[tuple[str, str]]) -> dict[str, frozenset[str
     return {outer: inner for outer, inner in inside.items() if inner}
 
 
-_INSIDE = _inside(COMPOSITIONS)
+INSIDE = _inside(COMPOSITIONS)
+"""By outer name: the inner ones that complete a composition."""
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -97,7 +98,7 @@ def _walk(function: Function, banned: frozenset[str], found: set[Kind]) -> None:
             found.add("compositions")
         for operand in call.operands:
             if type(operand) is not Var:
-                _operand(operand, banned | _INSIDE.get(name, _NOTHING), found)
+                _operand(operand, banned | INSIDE.get(name, _NOTHING), found)
 
 
 def _operand(operand: Any, banned: frozenset[str], found: set[Kind]) -> None:
@@ -110,6 +111,6 @@ def _operand(operand: Any, banned: frozenset[str], found: set[Kind]) -> None:
         if isinstance(callee, Transformed):
             if callee.transform in banned:
                 found.add("compositions")
-            banned |= _INSIDE.get(callee.transform, _NOTHING)
+            banned |= INSIDE.get(callee.transform, _NOTHING)
         elif isinstance(callee, Function):
             _walk(callee, banned, found)

@@ -17,7 +17,8 @@ from jax_ir_pairs.synthesis import Draft, Program, draw
 from jax_ir_pairs.synthesis.graph import Function, vars_in
 from jax_ir_pairs.synthesis.types import leaves
 
-RECIPE: Recipe = load_config("hlo-100").recipe
+RECIPE: Recipe = load_config("hlo-100").recipe.model_copy(update={"sketches": {}})
+"""The families of the standard recipe, whose programs are graphs."""
 
 
 def shown(program: Program, seed: int | str) -> str:
@@ -91,7 +92,9 @@ def primitives(jaxpr: Any) -> Iterator[str]:
 def drafts(count: int, recipe: Recipe = RECIPE) -> Iterator[tuple[int, Draft]]:
     """Gives the drafts of the first seeds."""
     for seed in range(count):
-        yield seed, draw(recipe, seed)
+        draft = draw(recipe, seed)
+        assert isinstance(draft, Draft)
+        yield seed, draft
 
 
 def only(*families: str) -> Recipe:

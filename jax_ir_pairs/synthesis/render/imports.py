@@ -8,12 +8,20 @@ from jax_ir_pairs.synthesis.render.layout import statement
 from jax_ir_pairs.synthesis.render.style import TRANSFORMS
 
 _STANDARD, _INSTALLED = 0, 1
+_REMARKS = re.compile(r'''"""[\s\S]*?"""|(?m:#.*$)''')
 _IMPORTS = tuple(
     (section, re.compile(pattern), line)
     for section, pattern, line in (
         (_STANDARD, r"\bdataclasses\.replace\(", "import dataclasses"),
-        (_STANDARD, r"@dataclass\b", "from dataclasses import dataclass"),
-        (_STANDARD, r"\bpartial\(", "from functools import partial"),
+        (_STANDARD, r"\bdataclasses\.(?!replace\()", "import dataclasses"),
+        (_STANDARD, r"(?<![\w.])dataclass\b", "from dataclasses import dataclass"),
+        (_STANDARD, r"\bfunctools\.", "import functools"),
+        (_STANDARD, r"(?<![\w.])itertools\.", "import itertools"),
+        (_STANDARD, r"(?<![\w.])math\.", "import math"),
+        (_STANDARD, r"\bCallable\b", "from collections.abc import Callable"),
+        (_STANDARD, r"\bSequence\b", "from collections.abc import Sequence"),
+        (_STANDARD, r"(?<![\w.])Any\b", "from typing import Any"),
+        (_STANDARD, r"(?<![\w.])partial\(", "from functools import partial"),
         (_STANDARD, r"\bNamedTuple\b", "from typing import NamedTuple"),
         (_INSTALLED, r"\beqx\.", "import equinox as eqx"),
         (_INSTALLED, r"\bnn\.Module\b", "from flax import linen as nn"),
@@ -81,8 +89,9 @@ def module(definitions: list[list[str]], *, x64: bool = False) -> str:
     body = "\n\n\n".join("\n".join(lines) for lines in definitions) + "\n"
     switch = 'jax.config.update("jax_enable_x64", True)\n' if x64 else ""
     found: dict[int, list[str]] = {}
+    code = _REMARKS.sub("", switch + body)
     for section, pattern, line in _IMPORTS:
-        if pattern.search(switch + body):
+        if pattern.search(code):
             found.setdefault(section, []).append(line)
     sections = ["\n".join(_sorted(lines)) + "\n" for _, lines in sorted(found.items())]
     head = "\n".join([*sections, switch] if switch else sections)

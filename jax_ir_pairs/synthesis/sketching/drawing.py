@@ -1,0 +1,227 @@
+"""What a sketch leaves open, decided: ways, numbers, and the sketches in its holes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from jax_ir_pairs.synthesis.sketching.source import (
+    Choice,
+    Hole,
+    Item,
+    Library,
+    Segment,
+    Sketch,
+)
+from jax_ir_pairs.synthesis.sketching.types import Fit, Type, Unfit, symbols, within
+from jax_ir_pairs.synthesis.stream import Stream
+
+_DEPTH = 3
+"""Sketches inside of sketches."""
+_TRIES = 6
+_FITTING: dict[tuple[int, str, str], list[Sketch]] = {}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a sketch takes and gives here: parameters that nothing reads are gone."""
+
+    takes: tuple[tuple[str, Type], ...]
+    optional: tuple[tuple[str, Type], ...]
+    gives: Type | None
+
+
+@dataclass
+class Drawing:
+    """A program under way: the items that it has so far, and what was decided about them."""
+
+    stream: Stream
+    library: Library
+    order: list[Item] = field(default_factory=list)
+    """The items of the program, each after what it reads."""
+    spaces: dict[str, str] = field(default_factory=dict)
+    """The name space of each item's symbols: the sketch that it was drawn for."""
+    outcomes: dict[Choice, int | str] = field(default_factory=dict)
+    options: dict[tuple[str, str], bool] = field(default_factory=dict)
+    reads: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The names that what is left of each item reads."""
+    fillers: dict[str, Sketch] = field(default_factory=dict)
+    """The sketch in each hole."""
+    signatures: dict[str, Signature] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
+    fit: Fit = field(default_factory=Fit)
+
+    def add(self, sketch: Sketch, depth: int = 0) -> Signature:
+        """Takes a sketch in, with all that it needs, and gives its signature.
+
+        **Raises:** [`Unfit`][], and then the drawing is as it was.
+        """
+        if sketch.name in self.signatures:
+            return self.signatures[sketch.name]
+        before = self.state()
+        try:
+            self._collect(sketch, sketch.name, depth)
+            signature = self.signature(sketch)
+        except Unfit:
+            self.restore(before)
+            raise
+        self.signatures[sketch.name] = signature
+        return signature
+
+    def state(self) -> tuple[object, ...]:
+        """Gives what [`restore`][] takes, once."""
+        return (
+            [*self.order], dict(self.spaces), dict(self.outcomes), dict(self.options),
+            dict(self.reads), dict(self.fillers), dict(self.signatures), dict(self.ranges),
+            self.fit.copy(),
+        )  # fmt: skip
+
+    def restore(self, state: tuple[object, ...]) -> None:
+        """Makes the drawing what it was."""
+        (
+            self.order, self.spaces, self.outcomes, self.options, self.reads, self.fillers,
+            self.signatures, self.ranges, self.fit,
+        ) = state  # type: ignore[assignment]  # fmt: skip
+
+    def _collect(self, item: Item, space: str, depth: int) -> None:
+        if item.name in self.spaces:
+            return
+        self.spaces[item.name] = space
+        if isinstance(item, Sketch):
+            stated = {s for type in item.takes.values() for s in symbols(type)} | set(item.sizes)
+            for symbol in sorted(stated):
+                self.ranges[f"{space}.{symbol}"] = item.sizes.get(symbol) or usual_range(symbol)
+        names = frozenset(self._decide(item.segment, item))
+        self.reads[item.name] = names
+        for name in sorted(names):
+            if name in item.file.items and name != item.name:
+                self._collect(item.file.items[name], space, depth)
+            elif name in item.file.holes:
+                self._fill(item.file.holes[name], item, space, depth)
+        self.order.append(item)
+
+    def _decide(self, segment: Segment, item: Item) -> Iterable[str]:
+        yield from segment.names
+        for choice in segment.choices:
+            outcome = self._outcome(choice, item)
+            if choice.alternatives:
+                assert isinstance(outcome, int)
+                yield from self._decide(choice.alternatives[outcome], item)
+
+    def _outcome(self, choice: Choice, item: Item) -> int | str:
+        stream, given = self.stream, choice.arguments
+        outcome: int | str
+        match choice.kind:
+            case "one_of":
+                outcome = stream.integer(0, len(choice.alternatives) - 1)
+            case "maybe":
+                key = (f"{item.file.theme}/{item.file.stem}", choice.option)
+                if key not in self.options:
+                    self.options[key] = stream.chance(given[0])
+                outcome = int(self.options[key] == choice.negated)
+            case "number":
+                outcome = number(stream, *given)
+            case "integer":
+                outcome = str(stream.integer(*given))
+            case _:
+                outcome = ""  # a size, which is known later
+        self.outcomes[choice] = outcome
+        return outcome
+
+    def _fill(self, hole: Hole, item: Item, space: str, depth: int) -> None:
+        if hole.name not in self.fillers:
+            if depth >= _DEPTH:
+                raise Unfit(f"{hole.name} is too deep")
+            self.fillers[hole.name] = self._filler(hole, item, space, depth)
+        if self.fillers[hole.name].name in item.bound:
+            raise Unfit(f"{item.name} has a {self.fillers[hole.name].name} of its own")
+
+    def _filler(self, hole: Hole, item: Item, space: str, depth: int) -> Sketch:
+        candidates = [
+            s for s in fitting(self.library, hole)
+            if s.name not in self.spaces and s.name not in item.bound
+        ]  # fmt: skip
+        for _ in range(min(_TRIES, len(candidates))):
+            chosen = self.stream.weighted(candidates, [s.weight for s in candidates])
+            candidates.remove(chosen)
+            before = self.state()
+            try:
+                signature = self.add(chosen, depth + 1)
+                if signature.gives is None or len(signature.takes) != len(hole.takes):
+                    raise Unfit(f"{chosen.name} does not fit {hole.name}")
+                for wanted, (_, given) in zip(hole.takes, signature.takes, strict=True):
+                    # What the hole is given has to be taken, so the other way round.
+                    self.fit.unify(given, within(wanted, space))
+                self.fit.unify(within(hole.gives, space), signature.gives)
+            except Unfit:
+                self.restore(before)
+                continue
+            return chosen
+        raise Unfit(f"nothing fits {hole.name} of {item.name}")
+
+    def signature(self, sketch: Sketch) -> Signature:
+        """Gives what a sketch of the program takes and gives."""
+        read = self.reads[sketch.name]
+        space = self.spaces[sketch.name]
+        order = [a.arg for a in (*sketch.function.args.args, *sketch.function.args.kwonlyargs)]
+        kept = [(name, within(sketch.takes[name], space)) for name in order
+                if name in sketch.takes and name in read]  # fmt: skip
+        return Signature(
+            tuple((name, type) for name, type in kept if name not in sketch.optional),
+            tuple((name, type) for name, type in kept if name in sketch.optional),
+            None if sketch.gives is None else within(sketch.gives, space),
+        )
+
+
+def fitting(library: Library, hole: Hole) -> list[Sketch]:
+    """Gives the sketches that may fit a hole, as far as their types alone can tell."""
+    key = (id(library), hole.name, f"{hole.takes}{hole.gives}")
+    if key not in _FITTING:
+        _FITTING[key] = [s for s in library.sketches.values() if _may_fit(s, hole)]
+    return _FITTING[key]
+
+
+def _may_fit(sketch: Sketch, hole: Hole) -> bool:
+    required = [type for name, type in sketch.takes.items() if name not in sketch.optional]
+    if sketch.gives is None or len(required) < len(hole.takes):
+        return False
+    if len(required) > len(hole.takes):  # some may not be read
+        return _fits(within(hole.gives, "hole"), within(sketch.gives, "sketch"), Fit())
+    fit = Fit()
+    pairs = [(within(given, "sketch"), within(wanted, "hole"))
+             for wanted, given in zip(hole.takes, required, strict=True)]  # fmt: skip
+    pairs.append((within(hole.gives, "hole"), within(sketch.gives, "sketch")))
+    return all(_fits(wanted, given, fit) for wanted, given in pairs)
+
+
+def _fits(wanted: Type, given: Type, fit: Fit) -> bool:
+    try:
+        fit.unify(wanted, given)
+    except Unfit:
+        return False
+    return True
+
+
+_USUAL = {
+    "b": (2, 64), "t": (4, 256), "s": (4, 256), "d": (4, 512), "n": (4, 512), "m": (4, 256),
+    "h": (2, 8), "k": (2, 8), "l": (2, 4), "c": (2, 64), "v": (8, 1024), "w": (4, 64),
+}  # fmt: skip
+
+
+def usual_range(symbol: str) -> tuple[int, int]:
+    """Gives the least and the greatest value of a symbol whose sketch states none."""
+    return _USUAL.get(symbol, (2, 64))
+
+
+def number(stream: Stream, low: float, high: float) -> str:
+    """Gives a number as a person would write it: one or two digits that count."""
+    digits = 1 if stream.chance(0.65) else 2
+    drawn = stream.uniform()
+    magnitude = low * (high / low) ** drawn if low > 0 else low + (high - low) * drawn
+    rounded = float(f"{magnitude:.{digits - 1}e}")
+    rounded = min(max(rounded, low), high)
+    if 0 < abs(rounded) < 1e-3:
+        mantissa, exponent = f"{rounded:.1e}".split("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    return re.sub(r"e\+?(-?)0*", r"e\1", repr(rounded))

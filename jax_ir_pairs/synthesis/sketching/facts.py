@@ -1,0 +1,153 @@
+"""What a program's source has: transformations, and what is held out of training."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from jax_ir_pairs.synthesis.held_out import INSIDE, Kind
+
+_TRANSFORMS = (
+    "vmap", "grad", "value_and_grad", "jacfwd", "jacrev", "hessian", "jvp", "vjp", "linearize",
+    "checkpoint", "jit", "custom_jvp", "custom_vjp", "shard_map", "pmap", "linear_transpose",
+)  # fmt: skip
+_NAMES = {f"jax.{name}": name for name in _TRANSFORMS} | {
+    f"jax.lax.{name}": name
+    for name in ("scan", "map", "fori_loop", "while_loop", "cond", "switch", "associative_scan")
+}
+_NAMES |= {"jax.remat": "checkpoint", "jax.experimental.shard_map.shard_map": "shard_map"}
+_PARTIAL = {"functools.partial", "partial"}
+_OPS = frozenset(
+    {"acosh", "arccosh", "argmin", "bitwise_count", "clz", "cumlogsumexp", "cumprod",
+     "population_count", "squareplus"}
+)  # fmt: skip
+"""Names in JAX of the ops that are held out, and of others that trace to their primitives."""
+
+
+_Path = tuple[str, ...]
+"""Names of the functions around, from outside in, and of the function itself."""
+
+
+@dataclass
+class _Scope:
+    """What a function of the source applies and calls, each with what is around it there."""
+
+    kinds: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    calls: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is read off a program's source."""
+
+    transforms: tuple[str, ...]
+    """Distinct, in order from outside in."""
+    held_out: Kind
+
+
+def facts(source: str, entry: str) -> Facts:
+    """Gives the facts of a module whose entry point is `entry`."""
+    tree = ast.parse(source)
+    held_out_op = any(isinstance(n, ast.Attribute) and n.attr in _OPS for n in ast.walk(tree))
+    scopes: dict[_Path, _Scope] = {(): _Scope()}
+    for node in tree.body:
+        _read(node, (), scopes, ())
+    found: dict[str, None] = {}
+    compositions = _walk((entry,), frozenset(), scopes, found, set())
+    both: Kind = "both" if held_out_op else "compositions"
+    kind: Kind = both if compositions else "ops" if held_out_op else "none"
+    return Facts(tuple(name for name in found if name in _TRANSFORMS), kind)
+
+
+def _read(node: ast.AST, path: _Path, scopes: dict[_Path, _Scope], around: tuple[str, ...]) -> None:
+    """Adds what a piece of source has to the scope that it is in."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            inner = (*path, name)
+            scopes.setdefault(inner, _Scope())
+            own = tuple(kind for decorator in node.decorator_list for kind in _kinds_in(decorator))
+            scopes[inner].kinds += [((), kind) for kind in own]
+            for part in ast.iter_child_nodes(node):
+                if part not in node.decorator_list:
+                    _read(part, inner, scopes, own)
+            return
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_function(value):
+            scopes.setdefault((*path, name), _Scope())
+            _read(value, (*path, name), scopes, ())
+            return
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr))):
+            if attr in {"defvjp", "defjvp", "defjvps"} and (*path, name) in scopes:
+                path = (*path, name)
+        case ast.Call() if (kind := _kind(node)) is not None:
+            scopes[path].kinds.append((around, kind))
+            for part in (*node.args, *(keyword.value for keyword in node.keywords)):
+                _read(part, path, scopes, (*around, kind))
+            return
+        case ast.Attribute() if (dotted := _dotted(node)) in _NAMES:
+            scopes[path].kinds.append((around, _NAMES[dotted]))
+            return
+        case ast.Name(id=name, ctx=ast.Load()):
+            scopes[path].calls.append((around, name))
+            return
+    for part in ast.iter_child_nodes(node):
+        _read(part, path, scopes, around)
+
+
+def _dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def _kind(node: ast.Call) -> str | None:
+    """Gives the transformation that a call applies; `partial(jax.jit, ...)` applies its first."""
+    name = _dotted(node.func)
+    if name in _PARTIAL and node.args:
+        name = _dotted(node.args[0])
+    return _NAMES.get(name)
+
+
+def _kinds_in(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute) and (name := _dotted(part)) in _NAMES:
+            yield _NAMES[name]
+
+
+def _is_function(value: ast.expr) -> bool:
+    """Tells whether a value that gets a name is a function, as far as its text tells."""
+    if isinstance(value, ast.Call):
+        return _kind(value) in _TRANSFORMS or _dotted(value.func) in _PARTIAL
+    return isinstance(value, ast.Lambda)
+
+
+def _walk(
+    path: _Path,
+    banned: frozenset[str],
+    scopes: dict[_Path, _Scope],
+    found: dict[str, None],
+    seen: set[tuple[_Path, frozenset[str]]],
+) -> bool:
+    """Adds the names that a function applies, and tells whether a held-out composition is there.
+
+    `banned` are the names that complete one where the function is called.
+    """
+    if (path, banned) in seen:
+        return False
+    seen.add((path, banned))
+    held = False
+    for around, kind in scopes[path].kinds:
+        found.setdefault(kind)
+        held |= kind in _banned(banned, around)
+    for around, name in scopes[path].calls:
+        ends = range(len(path), -1, -1)
+        callee = next((p for end in ends if (p := (*path[:end], name)) in scopes), None)
+        if callee is not None:
+            held |= _walk(callee, _banned(banned, around), scopes, found, seen)
+    return held
+
+
+def _banned(banned: frozenset[str], around: tuple[str, ...]) -> frozenset[str]:
+    return banned.union(*(INSIDE.get(kind, frozenset()) for kind in around))

@@ -1,0 +1,101 @@
+"""Names: the usual other ones of a variable, of which a program takes some."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+from collections.abc import Iterable, Mapping
+
+from jax_ir_pairs.synthesis.sketching.source import Item
+from jax_ir_pairs.synthesis.sketching.text import nodes
+from jax_ir_pairs.synthesis.stream import Stream
+
+_OTHERS: dict[str, str] = {
+    "a": "matrix mat A", "acc": "total accum", "action": "act", "actions": "acts",
+    "alpha": "step_size coef", "attention": "attn weights", "axis_size": "length",
+    "b": "rhs bias", "batch": "examples minibatch", "batch_size": "n_batch num_examples",
+    "beta": "momentum coef", "bias": "b offset", "body": "step loop_body", "carry": "state",
+    "centered": "xc deviations", "coords": "positions xy", "count": "num n_valid",
+    "counts": "hist num", "cov": "covariance sigma", "cost": "objective", "d": "dim features",
+    "delta": "diff update", "dim": "d width", "dist": "distances d", "distances": "dists",
+    "dt": "step_size h", "dx": "spacing h", "eps": "epsilon tol", "epsilon": "eps",
+    "error": "err residual", "factor": "scale coef", "features": "feats x",
+    "filtered": "smoothed y", "frequencies": "freqs", "gamma": "discount", "grad": "g gradient",
+    "grads": "gradients g", "h": "hidden hid", "hidden": "h", "idx": "index indices",
+    "index": "idx i", "indices": "idx", "init": "initial start", "initial": "init x0",
+    "k": "count num", "key": "rng rng_key prng_key", "kernel": "filt taps",
+    "keys": "rngs subkeys", "labels": "y targets", "layer": "block lyr",
+    "learning_rate": "lr step_size", "length": "n size", "log_probs": "logp log_p",
+    "logits": "scores out", "loss": "value loss_value", "m": "mom first_moment",
+    "mask": "valid keep", "mean": "mu avg", "momentum": "velocity mom", "mu": "mean",
+    "n": "num size", "noise": "eps perturbation", "norm": "length magnitude",
+    "normalized": "normed x_hat", "num_heads": "n_heads heads",
+    "num_iters": "steps n_iter max_iter", "num_steps": "n_steps steps", "out": "output result",
+    "output": "out y", "params": "weights theta", "points": "x coords", "pos": "positions",
+    "positions": "pos xs", "prediction": "pred y_hat", "predictions": "preds y_pred",
+    "probabilities": "probs p", "probs": "p probabilities", "rate": "r lr", "residual": "res r",
+    "result": "out res", "rewards": "r reward", "samples": "draws xs", "scale": "sigma gain",
+    "scaled": "y x_scaled", "score": "s", "scores": "logits sim", "seed_key": "key",
+    "seq_len": "t length", "sigma": "std scale", "signal": "x wave samples",
+    "spectrum": "freq fx", "squared": "sq x2", "state": "carry s", "states": "xs history",
+    "step": "body update", "step_size": "lr eta", "subkey": "sub_key k", "t": "time tau",
+    "target": "y goal", "targets": "y labels", "temperature": "temp tau", "theta": "angle params",
+    "time": "t", "times": "ts", "tokens": "ids token_ids", "total": "acc s",
+    "update": "delta step", "updates": "deltas", "v": "second_moment vel", "values": "vals v",
+    "var": "variance", "variance": "var", "velocity": "vel v", "w": "weight weights",
+    "weight": "w", "weights": "w coefs", "width": "w size", "window": "win taps",
+    "x": "inputs xs data", "xs": "inputs seq", "y": "out targets", "ys": "outputs outs",
+    "z": "latent code",
+}  # fmt: skip
+_RESERVED = frozenset(keyword.kwlist) | frozenset(
+    (
+        "jax jnp lax np nn random jr functools partial math sum max min abs len range zip map all "
+        "any sorted list dict tuple set int float bool str print type next iter round pow sketch "
+        "self cls jit grad vmap vjp jvp hessian checkpoint optax nnx eqx P Mesh pl"
+    ).split()
+)
+
+
+def names_in(items: Iterable[Item]) -> set[str]:
+    """Gives every word of the items that may be a name."""
+    return {word for item in items for word in _words(item)}
+
+
+def _words(item: Item) -> set[str]:
+    spans = [item.file.span(node) for node in (item.node, *item.more)]
+    return {
+        word
+        for start, end in spans
+        for word in re.findall(r"[A-Za-z_]\w*", item.file.text[start:end])
+    }
+
+
+def drawn_names(
+    stream: Stream, items: Iterable[Item], taken: set[str], share: float
+) -> Mapping[str, str]:
+    """Gives new names for some variables of items that share their names; adds them to `taken`."""
+    items = [item for item in items if not isinstance(item.node, ast.ClassDef)]
+    bound = set().union(*(item.bound for item in items)) - _spelled_out(items)
+    found: dict[str, str] = {}
+    for name in sorted(bound & _OTHERS.keys()):
+        others = [o for o in _OTHERS[name].split() if o not in taken and o not in _RESERVED]
+        if others and stream.chance(share):
+            found[name] = stream.choice(others)
+            taken.add(found[name])
+    return found
+
+
+def _spelled_out(items: Iterable[Item]) -> set[str]:
+    """Gives the names that stand somewhere as a string, or that a statement lists."""
+    found: set[str] = set()
+    for item in items:
+        for node in nodes(item):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+            elif isinstance(node, ast.Nonlocal | ast.Global):
+                found.update(node.names)
+            elif isinstance(node, ast.ClassDef):
+                fields = (part for part in ast.walk(node) if isinstance(part, ast.AnnAssign))
+                found.update(f.target.id for f in fields if isinstance(f.target, ast.Name))
+    return found

@@ -1,0 +1,61 @@
+"""Numbers for the symbols in a program's types: sides as models have them, most of them small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from jax_ir_pairs.synthesis.sketching.types import Fit, Unfit, value
+from jax_ir_pairs.synthesis.stream import Stream
+
+_USUAL = (
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15, 16, 18, 20, 24, 25, 28, 30, 32, 36, 40, 48, 50, 56,
+    60, 64, 72, 80, 96, 100, 120, 128, 160, 192, 200, 224, 256, 300, 320, 384, 400, 500, 512, 600,
+    640, 768, 784, 800, 1000, 1024, 1280, 1500, 1536, 2000, 2048, 3000, 3072, 4000, 4096,
+)  # fmt: skip
+_SMALL = 64
+_LARGE = 128
+LARGE_SHARE = 0.26
+"""Programs that have a side of 128 or more where their types allow it."""
+_TRIES = 30
+
+
+def draw_sizes(
+    stream: Stream, fit: Fit, ranges: Mapping[str, tuple[int, int]], wanted: Iterable[str] = ()
+) -> dict[str, int]:
+    """Gives a number for each symbol, in its range; raises [`Unfit`][] where none are found."""
+    free: dict[str, tuple[int, int]] = {}
+    for symbol in (*ranges, *wanted):
+        low, high = ranges.get(symbol, (2, 64))
+        root = fit.resolved(symbol)
+        if isinstance(root, str):
+            least, most = free.get(root, (1, 4096))
+            free[root] = (max(least, low), min(most, high))
+    for symbol, (low, high) in free.items():
+        if low > high:
+            raise Unfit(f"no number is in all ranges of {symbol}")
+    for _ in range(_TRIES):
+        large = [s for s, (_, high) in free.items() if high >= _LARGE]
+        chosen = stream.choice(large) if large and stream.chance(LARGE_SHARE) else ""
+        sizes: dict[str, int] = {}
+        for symbol, (low, high) in free.items():
+            sizes[symbol] = _side(stream, low, high, symbol == chosen, set(sizes.values()))
+        try:
+            for symbol, (low, high) in ranges.items():
+                sizes[symbol] = value(fit.resolved(symbol), sizes)
+                if not low <= sizes[symbol] <= high:
+                    raise Unfit(f"{symbol} is out of its range")
+        except Unfit:
+            continue
+        return sizes
+    raise Unfit("no sizes are in all ranges")
+
+
+def _side(stream: Stream, low: int, high: int, large: bool, taken: set[int]) -> int:
+    usual = [n for n in _USUAL if low <= n <= high]
+    if large:
+        usual = [n for n in usual if n >= _LARGE] or usual
+        # Half as likely each time that it doubles.
+        return stream.weighted(usual, [1 / n for n in usual]) if usual else high
+    usual = [n for n in usual if n <= _SMALL] or usual[:1] or [low]
+    free = [n for n in usual if n not in taken]
+    return stream.choice(free if free and stream.chance(0.8) else usual)

@@ -1,0 +1,308 @@
+"""The files of sketches, read as text: what each defines, and where each leaves something open."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from jax_ir_pairs.synthesis.sketching.types import Type, interface, parse
+
+FOLDER = Path(__file__).parent.parent / "sketches"
+_HOLES = {"one_of", "maybe", "number", "integer", "size"}
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A place where a sketch leaves something open."""
+
+    kind: str
+    node: ast.AST
+    alternatives: tuple[Segment, ...] = ()
+    option: str = ""
+    """Of a `maybe`: its name; the first alternative is taken where it is chosen."""
+    negated: bool = False
+    arguments: tuple[Any, ...] = ()
+    rest: tuple[ast.stmt, ...] = ()
+    """Of an `if maybe(...)` that returns: the statements after it, which are its `else`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A piece of source: the names that it reads, and the choices in it."""
+
+    node: Any
+    names: frozenset[str]
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A function, a class or a constant of a file."""
+
+    name: str
+    file: SourceFile
+    node: ast.stmt
+    more: tuple[ast.stmt, ...] = ()
+    """Statements that belong to it, such as `f.defvjp(forward, backward)`."""
+
+    @cached_property
+    def segment(self) -> Segment:
+        """The whole of it."""
+        parts = [segment(part) for part in (self.node, *self.more)]
+        names = frozenset().union(*(part.names for part in parts))
+        return Segment(self.node, names, tuple(c for part in parts for c in part.choices))
+
+    @cached_property
+    def bound(self) -> frozenset[str]:
+        """The names that are bound inside of it, parameters and functions too."""
+        found = set()
+        for node in ast.walk(self.node):
+            if isinstance(node, ast.arg):
+                found.add(node.arg)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+            elif isinstance(node, ast.FunctionDef) and node is not self.node:
+                found.add(node.name)
+        return frozenset(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Hole:
+    """A place for another sketch, `model = nested("(x: features f[n, d]) -> logits f[n, c]")`."""
+
+    name: str
+    takes: tuple[Type, ...]
+    gives: Type
+
+
+@dataclass(frozen=True, eq=False)
+class Sketch(Item):
+    """A function that can be a program, or a part of one."""
+
+    takes: Mapping[str, Type] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
+    gives: Type | None = None
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ("f32",)
+    purposes: tuple[str, ...] = ()
+    details: str = ""
+    weight: float = 1.0
+    entry: bool = True
+
+    @property
+    def function(self) -> ast.FunctionDef:
+        """Its definition."""
+        assert isinstance(self.node, ast.FunctionDef)
+        return self.node
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFile:
+    """A file of sketches."""
+
+    theme: str
+    stem: str
+    text: str
+    items: dict[str, Item] = field(default_factory=dict)
+    holes: dict[str, Hole] = field(default_factory=dict)
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        """The place of each line's first character, and the end."""
+        return [0, *accumulate(len(line) for line in self.text.splitlines(keepends=True))]
+
+    def place(self, line: int, column: int) -> int:
+        """Gives the place in the text of a line, from 1, and a column, from 0."""
+        return self.line_starts[line - 1] + column
+
+    def span(self, node: Any) -> tuple[int, int]:
+        """Gives the places where a node starts and ends."""
+        return (
+            self.place(node.lineno, node.col_offset),
+            self.place(node.end_lineno, node.end_col_offset),
+        )
+
+    @cached_property
+    def comments(self) -> list[tuple[int, int]]:
+        """Where each comment starts and ends."""
+        tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)
+        return [
+            (self.place(*t.start), self.place(*t.end)) for t in tokens if t.type == tokenize.COMMENT
+        ]
+
+
+def hole_call(node: ast.AST) -> str:
+    """Gives the name of the hole that a node is, or nothing."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _HOLES:
+        return node.func.id
+    return ""
+
+
+def segment(node: Any) -> Segment:
+    """Gives the names and the choices of a piece of source: a node or a list of statements."""
+    names: set[str] = set()
+    choices: list[Choice] = []
+    if isinstance(node, list):
+        _look_at_all(node, names, choices)
+    else:
+        _look(node, names, choices)
+    return Segment(node, frozenset(names), tuple(choices))
+
+
+def _look_at_all(body: list[ast.stmt], names: set[str], choices: list[Choice]) -> None:
+    for number, node in enumerate(body):
+        rest = body[number + 1 :]
+        ends = isinstance(node, ast.If) and not node.orelse and _ends(node.body)
+        if ends and rest and (test := _option(node.test)) is not None:
+            ways = (segment(node.body), segment(rest))
+            choices.append(Choice("maybe", node, ways, *test, tuple(rest)))
+            return
+        _look(node, names, choices)
+
+
+def _ends(body: list[ast.stmt]) -> bool:
+    return isinstance(body[-1], ast.Return | ast.Raise)
+
+
+def _look(node: ast.AST, names: set[str], choices: list[Choice]) -> None:
+    if isinstance(node, ast.If | ast.IfExp) and (test := _option(node.test)) is not None:
+        ways = (segment(node.body), segment(node.orelse))
+        choices.append(Choice("maybe", node, ways, *test))
+        return
+    if kind := hole_call(node):
+        assert isinstance(node, ast.Call)
+        if kind == "one_of":
+            choices.append(Choice(kind, node, tuple(segment(way) for way in node.args)))
+        else:
+            if kind == "maybe":
+                raise ValueError(f"line {node.lineno}: `maybe` is the test of an if, or `not` is")
+            arguments = tuple(ast.literal_eval(argument) for argument in node.args)
+            choices.append(Choice(kind, node, arguments=arguments))
+        return
+    if isinstance(node, ast.JoinedStr) and any(map(hole_call, ast.walk(node))):
+        raise ValueError(f"line {node.lineno}: an f-string leaves nothing open")
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        names.add(node.id)
+    if isinstance(node, ast.FunctionDef):
+        for decorator in node.decorator_list:
+            if not _is_call_of(decorator, "sketch"):
+                _look(decorator, names, choices)
+        _look(node.args, names, choices)
+        _look_at_all(node.body, names, choices)
+        return
+    for _, value in ast.iter_fields(node):
+        if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+            _look_at_all(value, names, choices)
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                _look(child, names, choices)
+
+
+def _option(test: ast.expr) -> tuple[str, bool, tuple[float]] | None:
+    """Gives option, whether it is negated, and its probability, where a test is a `maybe`."""
+    negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+    call = test.operand if isinstance(test, ast.UnaryOp) and negated else test
+    if hole_call(call) != "maybe":
+        return None
+    assert isinstance(call, ast.Call)
+    arguments = [ast.literal_eval(argument) for argument in call.args]
+    return arguments[0], negated, (arguments[1] if len(arguments) > 1 else 0.5,)
+
+
+def _is_call_of(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def read_file(theme: str, stem: str, text: str) -> SourceFile:
+    """Gives a file's items and holes; raises `ValueError` for what is no file of sketches."""
+    if not text.isascii():
+        raise ValueError(f"{theme}/{stem}.py has other than ASCII characters")
+    file = SourceFile(theme, stem, text)
+    for node in ast.parse(text).body:
+        match node:
+            case ast.FunctionDef():
+                file.items[node.name] = _function(file, node)
+            case ast.ClassDef(name=name):
+                file.items[name] = Item(name, file, node)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                if _is_call_of(value, "nested"):
+                    assert isinstance(value, ast.Call)
+                    takes, gives = interface(ast.literal_eval(value.args[0]))
+                    file.holes[name] = Hole(name, tuple(type for _, type in takes), gives)
+                else:
+                    file.items[name] = Item(name, file, node)
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
+                owner = file.items[name]
+                object.__setattr__(owner, "more", (*owner.more, node))
+            case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+                pass
+            case _:
+                raise ValueError(f"{theme}/{stem}.py, line {node.lineno}: no part of a sketch")
+    return file
+
+
+def _function(file: SourceFile, node: ast.FunctionDef) -> Item:
+    stated = next((d for d in node.decorator_list if _is_call_of(d, "sketch")), None)
+    if stated is None:
+        return Item(node.name, file, node)
+    assert isinstance(stated, ast.Call)
+    said = {k.arg: ast.literal_eval(k.value) for k in stated.keywords}
+    first, _, details = (ast.get_docstring(node) or "").partition("\n\n")
+    if not first:
+        raise ValueError(f"{file.theme}/{file.stem}.py: {node.name} does not say what it is for")
+    takes = {key.rstrip("?"): parse(value) for key, value in said["takes"].items()}
+    gives = said.get("gives")
+    return Sketch(
+        node.name,
+        file,
+        node,
+        takes=takes,
+        optional=frozenset(key[:-1] for key in said["takes"] if key.endswith("?")),
+        gives=None if gives is None else parse(gives),
+        sizes=said.get("sizes") or {},
+        dtypes=tuple(said.get("dtypes", "f32").split()),
+        purposes=(re.sub(r"\s+", " ", first), *said.get("also", ())),
+        details=details,
+        weight=said.get("weight", 1.0),
+        entry=said.get("entry", True),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """All sketches, by theme and by name."""
+
+    sketches: Mapping[str, Sketch]
+
+    @cached_property
+    def by_theme(self) -> dict[str, list[Sketch]]:
+        """The sketches of each theme that may be programs by themselves."""
+        found: dict[str, list[Sketch]] = {}
+        for sketch in self.sketches.values():
+            found.setdefault(sketch.file.theme, []).append(sketch)
+        return found
+
+
+def files(folder: Path = FOLDER) -> Iterator[SourceFile]:
+    """Gives all files of sketches, in order."""
+    for path in sorted(folder.glob("*/*.py")):
+        if path.stem != "__init__":
+            yield read_file(path.parent.name, path.stem, path.read_text(encoding="utf-8"))
+
+
+@cache
+def library() -> Library:
+    """Gives the sketches of the package."""
+    found: dict[str, Sketch] = {}
+    for file in files():
+        found |= {i.name: i for i in file.items.values() if isinstance(i, Sketch)}
+    return Library(found)

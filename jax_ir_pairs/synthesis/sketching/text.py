@@ -1,0 +1,208 @@
+"""The source of an item with its choices made: edits of the text that a person wrote."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from jax_ir_pairs.synthesis.sketching.source import Choice, Item, Segment, SourceFile
+
+Edit = tuple[int, int, str]
+"""Where it starts and ends, and what stands there afterwards."""
+
+_LOOSE = (
+    ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.Lambda, ast.Tuple,
+)  # fmt: skip
+"""What has to be in parentheses inside of another expression."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """The edits of one item under way."""
+
+    item: Item
+    outcomes: Mapping[Choice, int | str]
+    edits: list[Edit]
+    outdents: dict[int, int]
+    """By line: how many levels it moves to the left."""
+
+    @property
+    def file(self) -> SourceFile:
+        """The file that the item is in."""
+        return self.item.file
+
+    def lines(self, first: int, last: int) -> None:
+        """Takes lines away, both included."""
+        if first <= last:
+            starts = self.file.line_starts
+            self.edits.append((starts[first - 1], starts[last], ""))
+
+    def choices(self, segment: Segment) -> None:
+        """Makes the edits of all choices in a segment."""
+        for choice in segment.choices:
+            outcome = self.outcomes[choice]
+            if isinstance(choice.node, ast.If):
+                assert isinstance(outcome, int)
+                self._branch(choice.node, outcome, choice.rest)
+            elif choice.alternatives:
+                assert isinstance(outcome, int)
+                kept = choice.alternatives[outcome].node
+                self._expression(choice.node, kept)
+            else:
+                self.edits.append((*self.file.span(choice.node), str(outcome)))
+                continue
+            self.choices(choice.alternatives[int(outcome)])
+
+    def _expression(self, node: ast.AST, kept: ast.expr) -> None:
+        start, end = self.file.span(node)
+        first, last = self.file.span(kept)
+        loose = isinstance(kept, _LOOSE) and not self._is_free(end, start)
+        self.edits.append((start, first, "(" if loose else ""))
+        self.edits.append((last, end, ")" if loose else ""))
+
+    def _is_free(self, end: int, start: int) -> bool:
+        """Tells whether what stands between binds to nothing outside of it."""
+        before = self.file.text[:start].rstrip(" \n")[-1:]
+        after = self.file.text[end:].lstrip(" \n")[:1]
+        text = self.file.text[:start].rstrip(" ")
+        opens = before in {"(", "[", ",", "="} or text.endswith("return")
+        line_ends = self.file.text[end:].lstrip(" ")[:1] == "\n"
+        return opens and (after in {")", "]", ","} or line_ends)
+
+    def _branch(self, node: ast.If, outcome: int, rest: tuple[ast.stmt, ...]) -> None:
+        header_end = node.test.end_lineno
+        assert header_end is not None
+        assert node.end_lineno is not None
+        if rest:
+            if outcome == 0:
+                assert rest[-1].end_lineno is not None
+                self.lines(node.lineno, header_end)
+                self._outdent(header_end + 1, node.end_lineno)
+                self.lines(node.end_lineno + 1, rest[-1].end_lineno)
+            else:
+                self.lines(node.lineno, node.end_lineno)
+            return
+        chained = self._is_chained(node)
+        otherwise = node.orelse[0].lineno if node.orelse else node.end_lineno + 1
+        if node.orelse and not chained:
+            while not self._line(otherwise).lstrip().startswith("else:"):
+                otherwise -= 1
+        if outcome == 0:
+            self.lines(node.lineno, header_end)
+            self._outdent(header_end + 1, otherwise - 1)
+            self.lines(otherwise, node.end_lineno)
+        elif chained:
+            self.lines(node.lineno, otherwise - 1)
+        else:
+            self.lines(node.lineno, min(otherwise, node.end_lineno))
+            self._outdent(otherwise + 1, node.end_lineno)
+
+    def _is_chained(self, node: ast.If) -> bool:
+        return len(node.orelse) == 1 and self._line(node.orelse[0].lineno).lstrip().startswith(
+            "elif "
+        )
+
+    def _line(self, number: int) -> str:
+        starts = self.file.line_starts
+        return self.file.text[starts[number - 1] : starts[number]]
+
+    def _outdent(self, first: int, last: int) -> None:
+        for line in range(first, last + 1):
+            if self._line(line).strip():
+                self.outdents[line] = self.outdents.get(line, 0) + 4
+
+    def result(self, span: tuple[int, int]) -> str:
+        """Gives the text between two places, edited."""
+        starts = self.file.line_starts
+        edits = [*self.edits]
+        edits += [(starts[n - 1], starts[n - 1] + width, "") for n, width in self.outdents.items()]
+        return edited(self.file.text, span, edits)
+
+
+def edited(text: str, span: tuple[int, int], edits: list[Edit]) -> str:
+    """Gives a part of a text with edits made; one inside of another that starts before is void."""
+    parts: list[str] = []
+    place, end = span
+    for start, stop, new in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
+        if start < place or stop > end:
+            continue
+        parts += (text[place:start], new)
+        place = stop
+    parts.append(text[place:end])
+    return "".join(parts)
+
+
+def item_span(item: Item) -> tuple[int, int]:
+    """Gives where an item starts and ends, without the decorator that makes it a sketch."""
+    node = item.node
+    starts = item.file.line_starts
+    first = node.lineno
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        own = [d.lineno for d in node.decorator_list if not _is_sketch(d)]
+        first = min([first, *own])
+    last = (item.more[-1] if item.more else node).end_lineno
+    assert last is not None
+    return starts[first - 1], starts[last]
+
+
+def _is_sketch(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sketch"
+    )
+
+
+def nodes(item: Item) -> Iterator[ast.AST]:
+    """Gives the nodes of an item, without what is inside of f-strings.
+
+    What is inside has no place of its own in Python 3.11.
+    """
+    under_way: list[ast.AST] = [item.node, *item.more]
+    while under_way:
+        node = under_way.pop()
+        yield node
+        if not isinstance(node, ast.JoinedStr):
+            under_way += ast.iter_child_nodes(node)
+
+
+def renaming(item: Item, names: Mapping[str, str], own: frozenset[str]) -> Iterator[Edit]:
+    """Gives the edits that rename variables and functions.
+
+    `own` are functions of the program: their keywords are parameters that are renamed too.
+    """
+    file = item.file
+    for node in nodes(item):
+        match node:
+            case ast.JoinedStr():
+                start, end = file.span(node)
+                yield start, end, _in_braces(file.text[start:end], names)
+            case ast.Name(id=name) if name in names:
+                yield *file.span(node), names[name]
+            case ast.arg(arg=name) if name in names:
+                start = file.place(node.lineno, node.col_offset)
+                yield start, start + len(name), names[name]
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) if name in names:
+                word = "def " if isinstance(node, ast.FunctionDef) else "class "
+                start = file.place(node.lineno, node.col_offset) + len(word)
+                yield start, start + len(name), names[name]
+            case ast.Call(func=ast.Name(id=callee)) if callee in own:
+                for keyword in node.keywords:
+                    if keyword.arg is not None and keyword.arg in names:
+                        start = file.place(keyword.lineno, keyword.col_offset)
+                        yield start, start + len(keyword.arg), names[keyword.arg]
+
+
+def _in_braces(text: str, names: Mapping[str, str]) -> str:
+    """Renames in an f-string, whose parts have no places of their own in Python 3.11."""
+
+    def renamed(match: re.Match[str]) -> str:
+        return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), match[0])
+
+    return re.sub(r"(?<!\{)\{[^{}]+\}", renamed, text)
+
+
+def tidy(text: str) -> str:
+    """Gives the text without the blank lines that choices left."""
+    text = re.sub(r"\n[ \t]*\n(?:[ \t]*\n)+", "\n\n", text)
+    return re.sub(r"(:\n)\s*\n(?= )", r"\1", text).rstrip("\n")

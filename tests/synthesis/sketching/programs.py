@@ -1,0 +1,78 @@
+"""Programs of one sketch, for tests and for who writes one.
+
+`python -m tests.synthesis.sketching.programs power_spectrum 5 --print` draws five of a sketch, or of
+each sketch of a file or a theme, and prints them; it traces all and runs a third.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from jax_ir_pairs.synthesis.program import Program
+from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_from
+from jax_ir_pairs.synthesis.sketching.source import Sketch, library
+from jax_ir_pairs.synthesis.sketching.types import Unfit
+from jax_ir_pairs.synthesis.stream import Stream
+from jax_ir_pairs.synthesis.types import leaves
+from tests.synthesis.tracing import out_avals, primitives, run, shown, traced
+
+_TRIES = 30
+
+
+def drawn(sketch: Sketch, seed: int, *, alone: bool = False) -> SketchDraft:
+    """Gives a program that begins with a sketch; other streams are tried where nothing fits."""
+    for number in range(_TRIES):
+        stream = Stream("sketch", sketch.name, seed, number)
+        style = Stream("style", sketch.name, seed)
+        try:
+            return draw_from(library(), sketch, stream, style, alone=alone)
+        except Unfit as error:
+            reason = error
+    raise AssertionError(f"{sketch.name} makes no program: {reason}")
+
+
+def checked(draft: SketchDraft, seed: int, *, runs: bool = True) -> tuple[Program, Any]:
+    """Gives a program and its jaxpr: its results have the types that it states, and are finite."""
+    program = draft.program()
+    jaxpr = traced(program, seed)
+    stated = draft.result
+    if stated is not None:
+        assert out_avals(jaxpr) == [str(aval) for aval in leaves(stated)], shown(program, seed)
+    for value in run(program, seed) if runs else ():
+        finite = value.dtype.kind not in "fc" or np.isfinite(value).all()
+        assert finite, f"not finite\n{shown(program, seed)}"
+    return program, jaxpr
+
+
+def _main(what: str, count: int, *, shown: bool) -> None:
+    chosen = [s for s in library().sketches.values() if what in (s.name, s.file.stem, s.file.theme)]
+    assert chosen, f"no sketch, file or theme is named {what}"
+    for sketch in chosen:
+        for seed in range(count):
+            start = time.perf_counter()
+            try:
+                draft = drawn(sketch, seed, alone=seed % 3 < 2)
+                program, jaxpr = checked(draft, seed, runs=seed % 3 == 0)
+            except Exception as error:
+                print(f"\n!!! {sketch.name}, seed {seed}: {error}")
+                continue
+            lines = f"{len(program.python.splitlines())} lines"
+            equations = f"{len(list(primitives(jaxpr)))} equations"
+            took = f"{time.perf_counter() - start:.1f} s"
+            said = f"{draft.transforms()} held out: {draft.held_out}"
+            print(f"# {sketch.name}, seed {seed}: {lines}, {equations}, {took} {said}")
+            if shown:
+                print(f"# {program.inputs}\n{program.python}")
+
+
+if __name__ == "__main__":
+    arguments = [argument for argument in sys.argv[1:] if argument != "--print"]
+    _main(
+        arguments[0],
+        int(arguments[1]) if len(arguments) > 1 else 3,
+        shown="--print" in sys.argv,
+    )

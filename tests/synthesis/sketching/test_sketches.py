@@ -1,0 +1,91 @@
+"""Every sketch by itself: it is drawn, written in several styles, traced and run."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import jax
+import pytest
+
+from jax_ir_pairs.synthesis.sketching.roles import ROLES
+from jax_ir_pairs.synthesis.sketching.source import Item, Sketch, files, library
+from jax_ir_pairs.synthesis.sketching.types import Array, Fields, Repeated, Type
+from tests.synthesis.sketching.programs import checked, drawn
+from tests.synthesis.tracing import shown
+
+SKETCHES = sorted(library().sketches.values(), key=lambda sketch: sketch.name)
+ITEMS = [item for file in files() for item in file.items.values()]
+
+
+@pytest.mark.parametrize("sketch", SKETCHES, ids=lambda sketch: sketch.name)
+def test_a_sketch_traces_to_what_it_states_and_stays_finite(sketch: Sketch) -> None:
+    for seed in range(6):
+        checked(drawn(sketch, seed, alone=seed < 4), seed, runs=seed < 2)
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("sketch", SKETCHES, ids=lambda sketch: sketch.name)
+def test_a_sketch_is_known_by_its_first_line(sketch: Sketch) -> None:
+    for purpose in sketch.purposes:
+        assert purpose.endswith(".")
+        assert purpose[0].isupper()
+        assert len(purpose) <= 88
+    assert len(set(sketch.purposes)) == len(sketch.purposes)
+
+
+def _roles(type: Type | None) -> set[str]:
+    match type:
+        case Array(role=role):
+            return {role}
+        case Fields(items):
+            return {role for _, part in items for role in _roles(part)}
+        case Repeated(element=element):
+            return _roles(element)
+        case tuple():
+            return {role for part in type for role in _roles(part)}
+    return set()
+
+
+@pytest.mark.parametrize("sketch", SKETCHES, ids=lambda sketch: sketch.name)
+def test_roles_are_known_and_parameters_are_there(sketch: Sketch) -> None:
+    used = {role for type in (*sketch.takes.values(), sketch.gives) for role in _roles(type)}
+    assert used <= ROLES.keys()
+    arguments = sketch.function.args
+    names = [a.arg for a in (*arguments.args, *arguments.kwonlyargs)]
+    assert set(sketch.takes) <= set(names)
+    # What is no array has a default, as the program is given arrays only.
+    required = names[: len(arguments.args) - len(arguments.defaults)]
+    assert set(required) <= set(sketch.takes)
+    assert not set(required) & sketch.optional
+
+
+def test_names_of_functions_are_used_once() -> None:
+    counts = Counter(item.name for item in ITEMS)
+    assert not [name for name, count in counts.items() if count > 1]
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.name)
+def test_no_variable_hides_a_function_of_its_file(item: Item) -> None:
+    if isinstance(item.node, ast.FunctionDef):
+        assert not item.bound & (item.file.items.keys() | item.file.holes.keys())
+
+
+def test_programs_have_no_unknown_and_no_unused_names(tmp_path: Path) -> None:
+    for sketch in SKETCHES:
+        for seed in range(3):
+            program = drawn(sketch, seed).program()
+            (tmp_path / f"{sketch.name}_{seed}.py").write_text(program.python)
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select=F,E9,B006,B023"]
+    ruff = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True)
+    assert ruff.returncode == 0, ruff.stdout
+
+
+@pytest.mark.parametrize("sketch", SKETCHES[::7], ids=lambda sketch: sketch.name)
+def test_a_program_is_the_same_each_time(sketch: Sketch) -> None:
+    first, second = drawn(sketch, 0), drawn(sketch, 0)
+    assert first.program() == second.program(), shown(first.program(), 0)
+    assert first.canonical_hash == second.canonical_hash
