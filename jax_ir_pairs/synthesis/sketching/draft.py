@@ -9,7 +9,7 @@ from functools import cached_property
 from jax_ir_pairs.synthesis.canonical import digests
 from jax_ir_pairs.synthesis.held_out import Kind
 from jax_ir_pairs.synthesis.program import Program
-from jax_ir_pairs.synthesis.sketching.drawing import Drawing
+from jax_ir_pairs.synthesis.sketching.drawing import Drawing, usual_range
 from jax_ir_pairs.synthesis.sketching.facts import Facts, facts
 from jax_ir_pairs.synthesis.sketching.sizes import draw_sizes
 from jax_ir_pairs.synthesis.sketching.source import Choice, Library, Segment, Sketch
@@ -21,7 +21,10 @@ from jax_ir_pairs.synthesis.sketching.types import (
     Repeated,
     Type,
     Unfit,
+    Variable,
     dim,
+    parse,
+    symbols,
     value,
     within,
 )
@@ -146,7 +149,7 @@ def draw_from(
         types = [known[name] for name in entry_parameters(drawing, first, passed)]
         trees_of_keys = []
     for type in types:
-        _give_axes(drawing, type)
+        _settle(drawing, type)
     sizes = draw_sizes(stream, drawing.fit, drawing.ranges)
     trees = tuple(drawing.fit.tree(type, sizes, dtypes) for type in [*trees_of_keys, *types])
     result = None
@@ -159,9 +162,24 @@ def draw_from(
     )
 
 
-def _give_axes(drawing: Drawing, type: Type) -> None:
-    """Decides how many axes each `*s` of a type is, where nothing else has."""
+_PARAMETERS = (
+    parse({"w": "f[d, h]", "b": "f[h]"}),
+    parse({"weights": "f[d, h]", "bias": "f[h]", "scale": "f[]"}),
+    parse([{"w": "f[d, h]", "b": "f[h]"}, {"w": "f[h, c]", "b": "f[c]"}]),
+    parse({"layers": ("l", {"w": "f[d, d]", "b": "f[d]"}), "head": "f[d, c]"}),
+    parse({"encoder": {"w": "f[d, h]", "b": "f[h]"}, "decoder": {"w": "f[h, d]", "b": "f[d]"}}),
+)
+"""What a type that nothing decides may be: parameters as models have them."""
+
+
+def _settle(drawing: Drawing, type: Type) -> None:
+    """Decides what nothing else has: how many axes a `*s` is, and what a variable is."""
     match drawing.fit.decided(type):
+        case Variable(name):
+            space = f"{name}.of"
+            chosen = within(drawing.stream.choice(_PARAMETERS), space)
+            drawing.fit.types[name] = chosen
+            drawing.ranges |= {s: usual_range(s.rpartition(".")[2]) for s in symbols(chosen)}
         case Array(dims=dims):
             first = drawing.fit.shape(dims)[:1]
             if first and isinstance(first[0], str) and first[0].startswith("*"):
@@ -172,12 +190,12 @@ def _give_axes(drawing: Drawing, type: Type) -> None:
                 drawing.ranges |= dict.fromkeys(axes, drawing.ranges.get(name, (2, 64)))
         case Fields(items):
             for _, part in items:
-                _give_axes(drawing, part)
+                _settle(drawing, part)
         case Repeated(element=element):
-            _give_axes(drawing, element)
+            _settle(drawing, element)
         case tuple() as parts:
             for part in parts:
-                _give_axes(drawing, part)
+                _settle(drawing, part)
 
 
 def _dtype(drawing: Drawing) -> str:

@@ -91,7 +91,7 @@ class Story:
         if isinstance(type, Array) and not type.role:
             return None
         # Rather what nothing has used, and the latest of it.
-        for value in sorted(reversed(self.values), key=lambda v: v.used)  # noqa: C414 (the latest first):
+        for value in sorted(reversed(self.values), key=lambda v: v.used):  # noqa: C414 (the latest first)
             if value.name in taken or (value.is_input and not self._is_tree(type)):
                 continue
             before = self.drawing.fit.copy()

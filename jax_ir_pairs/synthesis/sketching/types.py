@@ -7,7 +7,7 @@ A type is written as:
   named, `f32`, `bool`); then sizes: symbols, numbers, and sums, products and quotients of them. `*s`
   stands for any number of axes. A description may follow after a colon.
 - `key`, `key[n]`: random keys.
-- `P`: one capital, a type that another one decides.
+- `P`: one capital, a type that another one decides; parameters `P` and states `S` are trees.
 - a dict, a tuple or a list of types: a tree; `("l", type)`: a list of `l` of them.
 """
 
@@ -217,9 +217,9 @@ class Fit:
             return
         match wanted, given:
             case Variable(name), _:
-                self.types[name] = given
+                self._decide(name, given)
             case _, Variable(name):
-                self.types[name] = wanted
+                self._decide(name, wanted)
             case Array(), Array():
                 if wanted.dtype != given.dtype or not fits(wanted.role, given.role):
                     raise Unfit(f"{wanted} is not {given}")
@@ -237,6 +237,11 @@ class Fit:
                     self.unify(left, right)
             case _:
                 raise Unfit(f"{wanted} is not {given}")
+
+    def _decide(self, variable: str, type: Type) -> None:
+        if isinstance(type, Array) and variable.endswith((".P", ".S")):
+            raise Unfit(f"{type} is no tree of parameters")
+        self.types[variable] = type
 
     def decided(self, type: Type) -> Type:
         """Gives a type itself, or what a variable stands for."""
