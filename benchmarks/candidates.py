@@ -28,8 +28,6 @@ from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.quality.comparison import all_finite
 from jax_ir_pairs.quality.inputs import ordinary_inputs, unwrapped, wrapped
 from jax_ir_pairs.synthesis import draw
-from jax_ir_pairs.synthesis.graph import vars_in
-from jax_ir_pairs.synthesis.types import leaves
 
 
 def main() -> None:
@@ -82,8 +80,8 @@ def main() -> None:
         primitives.update({eqn.primitive.name for j in jaxprs for eqn in j.eqns})
         outs = traced.jaxpr.out_avals
         got = [re.sub(r"\{.*?\}|~", "", aval.str_short(short_dtypes=True)) for aval in outs]
-        want = [str(a) for var in vars_in(draft.entry.result) for a in leaves(var.type)]
-        if got != want:
+        want = None if draft.results is None else list(map(str, draft.results))
+        if want is not None and got != want:
             note(f"built as {want}, traced as {got}", "other avals")
         used = {id(var) for eqn in traced.jaxpr.eqns for var in eqn.invars}
         if any(id(var) not in used for var in traced.jaxpr.jaxpr.invars):

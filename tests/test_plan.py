@@ -22,7 +22,6 @@ from jax_ir_pairs.plan import (
 from jax_ir_pairs.schema import SPLITS
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.graph import Call, Function, Transformed, Var
-from jax_ir_pairs.synthesis.held_out import kind_of
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.types import Aval
 
@@ -177,7 +176,7 @@ def test_real_programs_of_all_five_splits() -> None:
     drafts = {
         split: [draw(MIXED.recipe, seed) for seed in seeds] for split, seeds in plan.seeds.items()
     }
-    kinds = {split: {kind_of(draft.entry) for draft in found} for split, found in drafts.items()}
+    kinds = {split: {draft.held_out for draft in found} for split, found in drafts.items()}
     assert kinds == {
         "train": {"none"},
         "validation": {"none"},
@@ -194,7 +193,7 @@ def test_held_out_programs_are_in_no_split_of_a_config_without_those_splits() ->
     plan = enumerate_plan(config)
     assert list(plan.seeds) == ["train", "validation", "test"]
     seeds = [seed for seeds in plan.seeds.values() for seed in seeds]
-    assert {kind_of(draw(config.recipe, seed).entry) for seed in seeds} == {"none"}
+    assert {draw(config.recipe, seed).held_out for seed in seeds} == {"none"}
     counts = plan.counts
     assert counts.candidates == len(seeds) + counts.duplicates + counts.surplus
 

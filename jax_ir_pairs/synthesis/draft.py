@@ -10,7 +10,15 @@ from functools import cached_property, partial
 from jax_ir_pairs.config import Recipe
 from jax_ir_pairs.synthesis.canonical import hashes
 from jax_ir_pairs.synthesis.families import family
-from jax_ir_pairs.synthesis.graph import Function, Result, Transformed, Var, functions_in, walk
+from jax_ir_pairs.synthesis.graph import (
+    Function,
+    Result,
+    Transformed,
+    Var,
+    functions_in,
+    vars_in,
+    walk,
+)
 from jax_ir_pairs.synthesis.growth import Mix, grow_ops, results
 from jax_ir_pairs.synthesis.held_out import Kind, kind_of
 from jax_ir_pairs.synthesis.ops import TABLE
@@ -20,7 +28,7 @@ from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_sketch
 from jax_ir_pairs.synthesis.sketching.source import library
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import WIDE, Aval, to_json
+from jax_ir_pairs.synthesis.types import WIDE, Aval, leaves, to_json
 
 _SIDES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 _DTYPES = (
@@ -63,6 +71,11 @@ class Draft:
     def structure_hash(self) -> str:
         """Hash of the program up to names, spelling, shapes, dtypes and numbers."""
         return self._hashes[1]
+
+    @property
+    def results(self) -> list[Aval]:
+        """The avals of what the program gives."""
+        return [aval for var in vars_in(self.entry.result) for aval in leaves(var.type)]
 
     def transforms(self) -> tuple[str, ...]:
         """Gives the distinct transformations, in order from outside in."""

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.constructs.derivatives import rules
 from jax_ir_pairs.synthesis.constructs.derivatives.smooth import SEVERAL, UNARY, Smooth
 from jax_ir_pairs.synthesis.constructs.derivatives.uses import Known
@@ -17,6 +16,7 @@ from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import Aval, to_json
 from tests.synthesis.tracing import (
+    draw_graph,
     only,
     primitives,
     run,
@@ -33,7 +33,7 @@ GUARDED = {"safe_sqrt", "safe_log", "safe_divide"}
 
 def test_programs_trace_to_the_avals_they_were_built_with() -> None:
     for seed in range(60):
-        draft = draw(ONLY, seed)
+        draft = draw_graph(ONLY, seed)
         program = draft.program()
         traced_as_built(program, draft.entry, seed)
 
@@ -41,12 +41,12 @@ def test_programs_trace_to_the_avals_they_were_built_with() -> None:
 def test_every_construct_turns_up() -> None:
     found: set[str] = set()
     for seed in range(150):
-        found |= set(primitives(traced(draw(ONLY, seed).program(), seed).jaxpr))
+        found |= set(primitives(traced(draw_graph(ONLY, seed).program(), seed).jaxpr))
     assert {
         "custom_jvp_call", "custom_vjp_call", "custom_vmap_call", "custom_linear_solve", "remat2",
         "name", "optimization_barrier", "linear_call", "stop_gradient", "while",
     } <= found  # fmt: skip
-    sources = "".join(draw(ONLY, seed).program().python for seed in range(300))
+    sources = "".join(draw_graph(ONLY, seed).program().python for seed in range(300))
     for text in ("custom_root(", "closure_convert(", "linear_transpose(", "custom_gradient",
                  "nondiff_argnums", "sequential_vmap", "fixed_point_bwd", ".defjvps("):  # fmt: skip
         assert text in sources, text
@@ -104,6 +104,6 @@ def test_rules_are_the_derivatives(smooth: Smooth) -> None:
 def test_what_has_no_forward_mode_stands_under_none() -> None:
     both = only("autodiff", "custom_derivatives")
     for seed in range(120):
-        draft = draw(both, seed)
+        draft = draw_graph(both, seed)
         if any(call.op.name in ("jvp", "linearize") for call in walk(draft.entry)):
             traced(draft.program(), seed)

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from jax_ir_pairs.synthesis import Draft, draw
+from jax_ir_pairs.synthesis import Draft
 from jax_ir_pairs.synthesis.graph import Defined, Function, Transformed, functions_in, walk
-from tests.synthesis.tracing import RECIPE
+from tests.synthesis.tracing import RECIPE, draw_graph
 
 
 @cache
 def names_and_pairs(seed: int) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
     """Gives the ops and transformations of a program, and which of them is inside which."""
-    draft = draw(RECIPE, seed)
+    draft = draw_graph(RECIPE, seed)
     pairs = frozenset(_pairs(draft.entry, ()))
     return frozenset(call.op.name for call in walk(draft.entry)) | {b for _, b in pairs}, pairs
 
@@ -88,7 +88,7 @@ def test_an_input_of_each_dtype_turns_up(dtype: str) -> None:
 
 @cache
 def _draft(seed: int) -> Draft:
-    return draw(RECIPE, seed)
+    return draw_graph(RECIPE, seed)
 
 
 @cache

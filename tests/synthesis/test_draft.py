@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.graph import Function, Transformed, functions_in, walk
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.stream import Stream
 from tests.synthesis.tracing import (
     RECIPE,
     drafts,
+    draw_graph,
     out_avals,
     primitives,
     shown,
@@ -35,7 +35,7 @@ SEEDS = st.integers(0, 2**40)
 @settings(max_examples=60)
 @given(SEEDS)
 def test_programs_trace_to_the_avals_they_were_built_with(seed: int) -> None:
-    draft = draw(RECIPE, seed)
+    draft = draw_graph(RECIPE, seed)
     program = draft.program()
     traced_as_built(program, draft.entry, seed)
 
@@ -43,7 +43,7 @@ def test_programs_trace_to_the_avals_they_were_built_with(seed: int) -> None:
 @settings(max_examples=25)
 @given(SEEDS)
 def test_style_changes_no_meaning(seed: int) -> None:
-    draft = draw(RECIPE, seed)
+    draft = draw_graph(RECIPE, seed)
     program = draft.program()
     source, _ = render(draft.entry, draft.name, Stream("another style", seed), x64=draft.x64)
     jaxpr = traced(program, seed)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from jax_ir_pairs.extraction.source import abstract_arguments, load
-from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.growth import draw_aval
 from jax_ir_pairs.synthesis.op import IllTyped, Op
 from jax_ir_pairs.synthesis.ops import (
@@ -28,7 +27,7 @@ from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import Aval, to_json
-from tests.synthesis.tracing import only, primitives, shown, traced_as_built
+from tests.synthesis.tracing import draw_graph, only, primitives, shown, traced_as_built
 
 WRITES = (*updates.OPS, *gathers.OPS, *dynamic_slices.OPS, *scatters.OPS, *windows.OPS,
           *convolutions.OPS)  # fmt: skip
@@ -116,7 +115,7 @@ def test_gradients_go_through(op: Op) -> None:
 def test_the_family_traces_as_built_and_reaches_what_it_is_for() -> None:
     reached: set[str] = set()
     for seed in range(100):
-        draft = draw(FAMILY, seed)
+        draft = draw_graph(FAMILY, seed)
         program = draft.program()
         jaxpr = traced_as_built(program, draft.entry, seed)
         reached.update(primitives(jaxpr))

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import pytest
 
 from jax_ir_pairs.extraction.source import load
-from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.constructs import trees
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.render import render
@@ -13,6 +12,7 @@ from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import Aval, Record, leaves
 from tests.synthesis.tracing import (
+    draw_graph,
     only,
     primitives,
     run,
@@ -25,13 +25,13 @@ ONLY = only("pytrees")
 
 def test_programs_trace_to_the_avals_they_were_built_with() -> None:
     for seed in range(60):
-        draft = draw(ONLY, seed)
+        draft = draw_graph(ONLY, seed)
         program = draft.program()
         traced_as_built(program, draft.entry, seed)
 
 
 def test_every_construct_turns_up() -> None:
-    sources = "".join(draw(ONLY, seed).program().python for seed in range(300))
+    sources = "".join(draw_graph(ONLY, seed).program().python for seed in range(300))
     for text in (
         "(NamedTuple):", "register_dataclass", "register_pytree_node_class", "._replace(",
         "register_pytree_with_keys_class", "dataclasses.replace(", "ravel_pytree(", "TrainState(",
@@ -46,7 +46,7 @@ def test_every_construct_turns_up() -> None:
 def test_loops_carry_objects() -> None:
     found: set[str] = set()
     for seed in range(80):
-        program = draw(ONLY, seed).program()
+        program = draw_graph(ONLY, seed).program()
         if "class " in program.python:
             found |= set(primitives(traced(program, seed).jaxpr))
     assert {"scan", "while"} <= found
@@ -95,4 +95,4 @@ def test_global_norm_spelled_in_all_ways_is_one_number() -> None:
 
 def test_they_run() -> None:
     for seed in range(8):
-        run(draw(ONLY, seed).program(), seed)
+        run(draw_graph(ONLY, seed).program(), seed)

@@ -89,12 +89,17 @@ def primitives(jaxpr: Any) -> Iterator[str]:
                     yield from primitives(inner)
 
 
+def draw_graph(recipe: Recipe, seed: int) -> Draft:
+    """Gives the draft of a seed under a recipe without sketches."""
+    draft = draw(recipe, seed)
+    assert isinstance(draft, Draft)
+    return draft
+
+
 def drafts(count: int, recipe: Recipe = RECIPE) -> Iterator[tuple[int, Draft]]:
     """Gives the drafts of the first seeds."""
     for seed in range(count):
-        draft = draw(recipe, seed)
-        assert isinstance(draft, Draft)
-        yield seed, draft
+        yield seed, draw_graph(recipe, seed)
 
 
 def only(*families: str) -> Recipe:

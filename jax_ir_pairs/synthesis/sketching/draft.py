@@ -9,28 +9,28 @@ from functools import cached_property
 from jax_ir_pairs.synthesis.canonical import digests
 from jax_ir_pairs.synthesis.held_out import Kind
 from jax_ir_pairs.synthesis.program import Program
+from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing, usual_range
 from jax_ir_pairs.synthesis.sketching.facts import Facts, facts
+from jax_ir_pairs.synthesis.sketching.fit import Unfit, value
 from jax_ir_pairs.synthesis.sketching.sizes import draw_sizes
-from jax_ir_pairs.synthesis.sketching.source import Choice, Library, Segment, Sketch
+from jax_ir_pairs.synthesis.sketching.source import Library, Sketch
 from jax_ir_pairs.synthesis.sketching.stories import Story, draw_story
-from jax_ir_pairs.synthesis.sketching.style import PLAIN, Style
+from jax_ir_pairs.synthesis.sketching.style import Style
 from jax_ir_pairs.synthesis.sketching.types import (
     Array,
     Fields,
     Repeated,
     Type,
-    Unfit,
     Variable,
     dim,
     parse,
     symbols,
-    value,
     within,
 )
 from jax_ir_pairs.synthesis.sketching.writing import entry_parameters, write
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import Tree, leaves, to_json
+from jax_ir_pairs.synthesis.types import Aval, Tree, leaves, to_json
 
 _TRIES = 20
 _DTYPES = {"f32": 90.0, "bf16": 6.0, "f16": 2.0, "f64": 2.5}
@@ -51,8 +51,8 @@ class SketchDraft:
     passed: frozenset[str]
     """The optional parameters of the entry point that are inputs."""
     inputs: tuple[Tree, ...]
-    result: Tree | None
-    """What the entry point gives, where its sketch states that."""
+    results: list[Aval] | None
+    """The avals of what the program gives, where its sketch states them."""
     dtype: str
     style: Stream
 
@@ -91,8 +91,7 @@ class SketchDraft:
 
     @cached_property
     def _facts(self) -> Facts:
-        written = write(self, PLAIN, Stream("plain"))
-        return facts(written.source, written.entry)
+        return facts(self)
 
     @cached_property
     def _hashes(self) -> tuple[str, str]:
@@ -152,13 +151,13 @@ def draw_from(
         _settle(drawing, type)
     sizes = draw_sizes(stream, drawing.fit, drawing.ranges)
     trees = tuple(drawing.fit.tree(type, sizes, dtypes) for type in [*trees_of_keys, *types])
-    result = None
+    results = None
     if not story.steps and signature.gives is not None:
-        result = drawing.fit.tree(signature.gives, sizes, dtypes)
+        results = leaves(drawing.fit.tree(signature.gives, sizes, dtypes))
     if sum(leaf.size for tree in trees for leaf in leaves(tree)) > _MOST_ELEMENTS:
         raise Unfit("the inputs are too large")
     return SketchDraft(
-        drawing, story, first, _with_sizes(drawing, sizes), passed, trees, result, dtype, style
+        drawing, story, first, _with_sizes(drawing, sizes), passed, trees, results, dtype, style
     )
 
 
@@ -186,7 +185,7 @@ def _settle(drawing: Drawing, type: Type) -> None:
                 name = first[0][1:]
                 number = drawing.stream.weighted((0, 1, 2), (1.0, 4.0, 2.0))
                 axes = tuple(f"{name}{axis}" for axis in range(number))
-                drawing.fit.dims[first[0]] = axes
+                drawing.fit.several[first[0]] = axes
                 drawing.ranges |= dict.fromkeys(axes, drawing.ranges.get(name, (2, 64)))
         case Fields(items):
             for _, part in items:

@@ -6,15 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from jax_ir_pairs.synthesis.sketching.source import (
-    Choice,
-    Hole,
-    Item,
-    Library,
-    Segment,
-    Sketch,
-)
-from jax_ir_pairs.synthesis.sketching.types import Fit, Type, Unfit, symbols, within
+from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
+from jax_ir_pairs.synthesis.sketching.fit import Fit, Unfit
+from jax_ir_pairs.synthesis.sketching.source import Hole, Item, Library, Sketch
+from jax_ir_pairs.synthesis.sketching.types import Type, symbols, within
 from jax_ir_pairs.synthesis.stream import Stream
 
 _DEPTH = 3

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from jax_ir_pairs.synthesis.held_out import INSIDE, Kind
+from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
+from jax_ir_pairs.synthesis.sketching.source import Item
+from jax_ir_pairs.synthesis.sketching.text import Text, item_span
+
+if TYPE_CHECKING:
+    from jax_ir_pairs.synthesis.sketching.draft import SketchDraft
 
 _TRANSFORMS = (
     "vmap", "grad", "value_and_grad", "jacfwd", "jacrev", "hessian", "jvp", "vjp", "linearize",
@@ -46,18 +53,52 @@ class Facts:
     held_out: Kind
 
 
-def facts(source: str, entry: str) -> Facts:
-    """Gives the facts of a module whose entry point is `entry`."""
-    tree = ast.parse(source)
-    held_out_op = any(isinstance(n, ast.Attribute) and n.attr in _OPS for n in ast.walk(tree))
-    scopes: dict[_Path, _Scope] = {(): _Scope()}
-    for node in tree.body:
-        _read(node, (), scopes, ())
+_Scopes = dict[_Path, _Scope]
+_OF_ITEMS: dict[tuple[Item, tuple[int, ...]], tuple[_Scopes, bool]] = {}
+"""What was read of an item by its choices; whether it has an op that is held out."""
+
+
+def facts(draft: SketchDraft) -> Facts:
+    """Gives the facts of a program."""
+    drawing = draft.drawing
+    scopes: _Scopes = {}
+    held_out_op = False
+    for item in drawing.order:
+        of_item, has_op = _of_item(item, draft)
+        scopes |= of_item
+        held_out_op |= has_op
+    fillers = {hole: sketch.name for hole, sketch in drawing.fillers.items()}
     found: dict[str, None] = {}
-    compositions = _walk((entry,), frozenset(), scopes, found, set())
+    seen: set[tuple[_Path, frozenset[str]]] = set()
+    entries = [step.sketch.name for step in draft.story.steps] or [draft.entry.name]
+    walks = [_walk((e,), frozenset(), scopes, fillers, found, seen) for e in entries]
     both: Kind = "both" if held_out_op else "compositions"
-    kind: Kind = both if compositions else "ops" if held_out_op else "none"
+    kind: Kind = both if any(walks) else "ops" if held_out_op else "none"
     return Facts(tuple(name for name in found if name in _TRANSFORMS), kind)
+
+
+def _of_item(item: Item, draft: SketchDraft) -> tuple[_Scopes, bool]:
+    key = (item, tuple(ways(item.segment, draft.outcomes)))
+    if key not in _OF_ITEMS:
+        # Numbers decide nothing here, so programs that differ in them share what is read.
+        text = Text(item, {c: o if c.alternatives else 0 for c, o in draft.outcomes.items()})
+        text.choices(item.segment)
+        tree = ast.parse(text.result(item_span(item)))
+        scopes: _Scopes = {(): _Scope()}
+        for node in tree.body:
+            _read(node, (), scopes, ())
+        held_out = any(isinstance(n, ast.Attribute) and n.attr in _OPS for n in ast.walk(tree))
+        _OF_ITEMS[key] = scopes, held_out
+    return _OF_ITEMS[key]
+
+
+def ways(segment: Segment, outcomes: Mapping[Choice, int | str]) -> Iterator[int]:
+    """Gives which alternatives are taken in a segment, in order."""
+    for choice in segment.choices:
+        if choice.alternatives:
+            way = int(outcomes[choice])
+            yield way
+            yield from ways(choice.alternatives[way], outcomes)
 
 
 def _read(node: ast.AST, path: _Path, scopes: dict[_Path, _Scope], around: tuple[str, ...]) -> None:
@@ -126,7 +167,8 @@ def _is_function(value: ast.expr) -> bool:
 def _walk(
     path: _Path,
     banned: frozenset[str],
-    scopes: dict[_Path, _Scope],
+    scopes: _Scopes,
+    fillers: Mapping[str, str],
     found: dict[str, None],
     seen: set[tuple[_Path, frozenset[str]]],
 ) -> bool:
@@ -142,10 +184,11 @@ def _walk(
         found.setdefault(kind)
         held |= kind in _banned(banned, around)
     for around, name in scopes[path].calls:
+        known = fillers.get(name, name)
         ends = range(len(path), -1, -1)
-        callee = next((p for end in ends if (p := (*path[:end], name)) in scopes), None)
+        callee = next((p for end in ends if (p := (*path[:end], known)) in scopes), None)
         if callee is not None:
-            held |= _walk(callee, _banned(banned, around), scopes, found, seen)
+            held |= _walk(callee, _banned(banned, around), scopes, fillers, found, seen)
     return held
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import keyword
-import re
 from collections.abc import Iterable, Mapping
 
 from jax_ir_pairs.synthesis.sketching.source import Item
-from jax_ir_pairs.synthesis.sketching.text import nodes
 from jax_ir_pairs.synthesis.stream import Stream
 
 _OTHERS: dict[str, str] = {
@@ -49,26 +47,11 @@ _OTHERS: dict[str, str] = {
     "z": "latent code",
 }  # fmt: skip
 _RESERVED = frozenset(keyword.kwlist) | frozenset(
-    (
-        "jax jnp lax np nn random jr functools partial math sum max min abs len range zip map all "
-        "any sorted list dict tuple set int float bool str print type next iter round pow sketch "
-        "self cls jit grad vmap vjp jvp hessian checkpoint optax nnx eqx P Mesh pl"
-    ).split()
-)
-
-
-def names_in(items: Iterable[Item]) -> set[str]:
-    """Gives every word of the items that may be a name."""
-    return {word for item in items for word in _words(item)}
-
-
-def _words(item: Item) -> set[str]:
-    spans = [item.file.span(node) for node in (item.node, *item.more)]
-    return {
-        word
-        for start, end in spans
-        for word in re.findall(r"[A-Za-z_]\w*", item.file.text[start:end])
-    }
+    {"jax", "jnp", "lax", "np", "nn", "random", "jr", "functools", "partial", "math", "sum", "max",
+     "min", "abs", "len", "range", "zip", "map", "all", "any", "sorted", "list", "dict", "tuple",
+     "set", "int", "float", "bool", "str", "print", "type", "next", "iter", "round", "pow",
+     "sketch", "self", "cls", "jit", "grad", "vmap", "vjp", "jvp", "hessian", "checkpoint"}
+)  # fmt: skip
 
 
 def drawn_names(
@@ -76,26 +59,13 @@ def drawn_names(
 ) -> Mapping[str, str]:
     """Gives new names for some variables of items that share their names; adds them to `taken`."""
     items = [item for item in items if not isinstance(item.node, ast.ClassDef)]
-    bound = set().union(*(item.bound for item in items)) - _spelled_out(items)
+    bound = set().union(*(item.bound for item in items)) - frozenset().union(
+        *(item.spelled_out for item in items)
+    )
     found: dict[str, str] = {}
     for name in sorted(bound & _OTHERS.keys()):
         others = [o for o in _OTHERS[name].split() if o not in taken and o not in _RESERVED]
         if others and stream.chance(share):
             found[name] = stream.choice(others)
             taken.add(found[name])
-    return found
-
-
-def _spelled_out(items: Iterable[Item]) -> set[str]:
-    """Gives the names that stand somewhere as a string, or that a statement lists."""
-    found: set[str] = set()
-    for item in items:
-        for node in nodes(item):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
-            elif isinstance(node, ast.Nonlocal | ast.Global):
-                found.update(node.names)
-            elif isinstance(node, ast.ClassDef):
-                fields = (part for part in ast.walk(node) if isinstance(part, ast.AnnAssign))
-                found.update(f.target.id for f in fields if isinstance(f.target, ast.Name))
     return found

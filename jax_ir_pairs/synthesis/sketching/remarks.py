@@ -1,13 +1,11 @@
-"""What stands around a sketch's code: docstrings, annotations, checks of its arguments."""
+"""What stands around a sketch's code: docstrings and annotations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
-from jax_ir_pairs.synthesis.render.layout import WIDTH
 from jax_ir_pairs.synthesis.sketching.drawing import Signature
-from jax_ir_pairs.synthesis.sketching.types import Array, Dim, Fields, Fit, Repeated, Type
+from jax_ir_pairs.synthesis.sketching.types import Array, Dim, Fields, Repeated, Type
 
 _AXES = {
     "b": "batch", "t": "time", "s": "time", "d": "features", "n": "n", "m": "m", "h": "heads",
@@ -107,42 +105,3 @@ def kind(type: Type | None, array: str) -> str:
                 return f"tuple[{', '.join([array] * len(type))}]"
             return "tuple"
     return ""
-
-
-def guard(
-    signature: Signature, names: Mapping[str, str], fit: Fit, way: str, choice: int
-) -> list[str]:
-    """Gives lines that check the shapes of arguments, all of which hold."""
-    arrays = [(names.get(name, name), type) for name, type in signature.takes
-              if isinstance(type, Array) and type.dims and not type.dtype.startswith("key")]  # fmt: skip
-    checks: list[tuple[str, str]] = []
-    for name, type in arrays:
-        dims = fit.shape(type.dims)
-        if any(isinstance(d, str) and d.startswith("*") for d in dims):
-            continue
-        if len(dims) > 1:
-            words = shape(type).removeprefix(" of shape ")
-            checks.append((f"{name}.ndim != {len(dims)}",
-                           f"{name} must have shape {words}, got {{{name}.shape}}"))  # fmt: skip
-            if dims[0] == dims[1] and len(dims) == 2:
-                checks.append((f"{name}.shape[0] != {name}.shape[1]",
-                               f"{name} must be square, got shape {{{name}.shape}}"))  # fmt: skip
-    for (one, left), (other, right) in pairwise(arrays):
-        a, b = fit.shape(left.dims), fit.shape(right.dims)
-        if a == b:
-            checks.append((f"{one}.shape != {other}.shape",
-                           f"{one} and {other} differ in shape: {{{one}.shape}} and {{{other}.shape}}"))  # fmt: skip
-        elif a[0] == b[0] and not (isinstance(a[0], str) and a[0].startswith("*")):
-            checks.append((f"{one}.shape[0] != {other}.shape[0]",
-                           f"{one} has {{{one}.shape[0]}} rows but {other} has {{{other}.shape[0]}}"))  # fmt: skip
-    if not checks:
-        return []
-    test, message = checks[choice % len(checks)]
-    if way == "assert":
-        line = f"assert {test.replace(' != ', ' == ')}, "
-        if len(line) + len(message) + 7 <= WIDTH:
-            return [f'{line}f"{message}"']
-        return [f"{line}(", f'    f"{message}"', ")"]
-    if len(message) + 30 <= WIDTH:
-        return [f"if {test}:", f'    raise ValueError(f"{message}")']
-    return [f"if {test}:", "    raise ValueError(", f'        f"{message}"', "    )"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from jax_ir_pairs.synthesis.sketching.types import Fit, Unfit, value
+from jax_ir_pairs.synthesis.sketching.fit import Fit, Unfit, value
 from jax_ir_pairs.synthesis.stream import Stream
 
 _USUAL = (

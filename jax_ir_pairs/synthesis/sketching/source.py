@@ -13,34 +13,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from jax_ir_pairs.synthesis.sketching.choices import Segment, is_call_of, segment
 from jax_ir_pairs.synthesis.sketching.types import Type, interface, parse
 
 FOLDER = Path(__file__).parent.parent / "sketches"
-_HOLES = {"one_of", "maybe", "number", "integer", "size"}
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """A place where a sketch leaves something open."""
-
-    kind: str
-    node: ast.AST
-    alternatives: tuple[Segment, ...] = ()
-    option: str = ""
-    """Of a `maybe`: its name; the first alternative is taken where it is chosen."""
-    negated: bool = False
-    arguments: tuple[Any, ...] = ()
-    rest: tuple[ast.stmt, ...] = ()
-    """Of an `if maybe(...)` that returns: the statements after it, which are its `else`."""
-
-
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """A piece of source: the names that it reads, and the choices in it."""
-
-    node: Any
-    names: frozenset[str]
-    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +35,45 @@ class Item:
         parts = [segment(part) for part in (self.node, *self.more)]
         names = frozenset().union(*(part.names for part in parts))
         return Segment(self.node, names, tuple(c for part in parts for c in part.choices))
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes but those inside of f-strings, which have no places of their own in 3.11."""
+        found: list[ast.AST] = []
+        under_way: list[ast.AST] = [self.node, *self.more]
+        while under_way:
+            node = under_way.pop()
+            found.append(node)
+            if not isinstance(node, ast.JoinedStr):
+                under_way += ast.iter_child_nodes(node)
+        return tuple(found)
+
+    @cached_property
+    def has_checks(self) -> bool:
+        """Whether it checks something and fails."""
+        return any(isinstance(node, ast.Raise | ast.Assert) for node in self.nodes)
+
+    @cached_property
+    def spelled_out(self) -> frozenset[str]:
+        """Names that stand somewhere as a string, as a field, or in a list of a statement."""
+        found: set[str] = set()
+        for node in self.nodes:
+            match node:
+                case ast.Constant(value=str(text)):
+                    found.add(text)
+                case ast.Nonlocal(names=names) | ast.Global(names=names):
+                    found.update(names)
+                case ast.ClassDef(body=body):
+                    fields = (part.target for part in body if isinstance(part, ast.AnnAssign))
+                    found.update(field.id for field in fields if isinstance(field, ast.Name))
+        return frozenset(found)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word of it that may be a name."""
+        spans = [self.file.span(node) for node in (self.node, *self.more)]
+        texts = (self.file.text[start:end] for start, end in spans)
+        return frozenset(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))
 
     @cached_property
     def bound(self) -> frozenset[str]:
@@ -139,89 +154,6 @@ class SourceFile:
         ]
 
 
-def hole_call(node: ast.AST) -> str:
-    """Gives the name of the hole that a node is, or nothing."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _HOLES:
-        return node.func.id
-    return ""
-
-
-def segment(node: Any) -> Segment:
-    """Gives the names and the choices of a piece of source: a node or a list of statements."""
-    names: set[str] = set()
-    choices: list[Choice] = []
-    if isinstance(node, list):
-        _look_at_all(node, names, choices)
-    else:
-        _look(node, names, choices)
-    return Segment(node, frozenset(names), tuple(choices))
-
-
-def _look_at_all(body: list[ast.stmt], names: set[str], choices: list[Choice]) -> None:
-    for number, node in enumerate(body):
-        rest = body[number + 1 :]
-        ends = isinstance(node, ast.If) and not node.orelse and _ends(node.body)
-        if ends and rest and (test := _option(node.test)) is not None:
-            ways = (segment(node.body), segment(rest))
-            choices.append(Choice("maybe", node, ways, *test, tuple(rest)))
-            return
-        _look(node, names, choices)
-
-
-def _ends(body: list[ast.stmt]) -> bool:
-    return isinstance(body[-1], ast.Return | ast.Raise)
-
-
-def _look(node: ast.AST, names: set[str], choices: list[Choice]) -> None:
-    if isinstance(node, ast.If | ast.IfExp) and (test := _option(node.test)) is not None:
-        ways = (segment(node.body), segment(node.orelse))
-        choices.append(Choice("maybe", node, ways, *test))
-        return
-    if kind := hole_call(node):
-        assert isinstance(node, ast.Call)
-        if kind == "one_of":
-            choices.append(Choice(kind, node, tuple(segment(way) for way in node.args)))
-        else:
-            if kind == "maybe":
-                raise ValueError(f"line {node.lineno}: `maybe` is the test of an if, or `not` is")
-            arguments = tuple(ast.literal_eval(argument) for argument in node.args)
-            choices.append(Choice(kind, node, arguments=arguments))
-        return
-    if isinstance(node, ast.JoinedStr) and any(map(hole_call, ast.walk(node))):
-        raise ValueError(f"line {node.lineno}: an f-string leaves nothing open")
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        names.add(node.id)
-    if isinstance(node, ast.FunctionDef):
-        for decorator in node.decorator_list:
-            if not _is_call_of(decorator, "sketch"):
-                _look(decorator, names, choices)
-        _look(node.args, names, choices)
-        _look_at_all(node.body, names, choices)
-        return
-    for _, value in ast.iter_fields(node):
-        if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-            _look_at_all(value, names, choices)
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                _look(child, names, choices)
-
-
-def _option(test: ast.expr) -> tuple[str, bool, tuple[float]] | None:
-    """Gives option, whether it is negated, and its probability, where a test is a `maybe`."""
-    negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
-    call = test.operand if isinstance(test, ast.UnaryOp) and negated else test
-    if hole_call(call) != "maybe":
-        return None
-    assert isinstance(call, ast.Call)
-    arguments = [ast.literal_eval(argument) for argument in call.args]
-    return arguments[0], negated, (arguments[1] if len(arguments) > 1 else 0.5,)
-
-
-def _is_call_of(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-
-
 def read_file(theme: str, stem: str, text: str) -> SourceFile:
     """Gives a file's items and holes; raises `ValueError` for what is no file of sketches."""
     if not text.isascii():
@@ -234,7 +166,7 @@ def read_file(theme: str, stem: str, text: str) -> SourceFile:
             case ast.ClassDef(name=name):
                 file.items[name] = Item(name, file, node)
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                if _is_call_of(value, "nested"):
+                if is_call_of(value, "nested"):
                     assert isinstance(value, ast.Call)
                     takes, gives = interface(ast.literal_eval(value.args[0]))
                     file.holes[name] = Hole(name, tuple(type for _, type in takes), gives)
@@ -251,7 +183,7 @@ def read_file(theme: str, stem: str, text: str) -> SourceFile:
 
 
 def _function(file: SourceFile, node: ast.FunctionDef) -> Item:
-    stated = next((d for d in node.decorator_list if _is_call_of(d, "sketch")), None)
+    stated = next((d for d in node.decorator_list if is_call_of(d, "sketch")), None)
     if stated is None:
         return Item(node.name, file, node)
     assert isinstance(stated, ast.Call)

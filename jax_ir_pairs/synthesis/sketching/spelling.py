@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from jax_ir_pairs.synthesis.sketching.source import Item, hole_call
+from jax_ir_pairs.synthesis.sketching.choices import hole_call
+from jax_ir_pairs.synthesis.sketching.source import Item
 from jax_ir_pairs.synthesis.sketching.style import Style
-from jax_ir_pairs.synthesis.sketching.text import Edit, nodes
+from jax_ir_pairs.synthesis.sketching.text import Edit
 
 _METHODS = frozenset(
     {"sum", "mean", "max", "min", "argmax", "argmin", "var", "std", "prod", "any", "all", "cumsum",
@@ -20,7 +21,9 @@ _MODULES = frozenset(
 
 def spelling(item: Item, style: Style) -> Iterator[Edit]:
     """Gives the edits that write an item's expressions in a style."""
-    for node in nodes(item):
+    if not (style.methods or style.squares):
+        return
+    for node in item.nodes:
         match node:
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="jnp"), attr=name), args=[first, *_]

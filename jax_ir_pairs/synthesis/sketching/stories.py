@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing
+from jax_ir_pairs.synthesis.sketching.fit import Unfit
 from jax_ir_pairs.synthesis.sketching.roles import ROLES, fits
 from jax_ir_pairs.synthesis.sketching.source import Library, Sketch
-from jax_ir_pairs.synthesis.sketching.types import Array, Type, Unfit
+from jax_ir_pairs.synthesis.sketching.types import Array, Type
 
 _LENGTHS = ((1, 40.0), (2, 25.0), (3, 18.0), (4, 10.0), (5, 7.0))
 """Steps of a program, and how often there are as many."""
 _TRIES = 4
+KEY = "key"
+"""The name of the entry point's random key; each step that takes one has one of its own."""
 
 
 @dataclass
@@ -53,6 +56,12 @@ class Story:
         """What no step has used."""
         return [value.name for value in self.values if not (value.used or value.is_input)]
 
+    @property
+    def roles(self) -> set[str]:
+        """The roles of what no step has used."""
+        open_values = [v for v in self.values if not (v.used or v.is_input)]
+        return {v.type.role for v in open_values if isinstance(v.type, Array)} - {""}
+
     def step(self, sketch: Sketch, *, has_to_use: bool = False) -> None:
         """Adds a step; raises [`Unfit`][], and then the story may be half way."""
         signature = self.drawing.add(sketch)
@@ -74,7 +83,7 @@ class Story:
     def _argument(self, name: str, type: Type, taken: Sequence[str]) -> str:
         if isinstance(type, Array) and type.dtype.startswith("key"):
             self.num_keys += 1
-            return f"key {self.num_keys - 1}"
+            return f"{KEY} {self.num_keys - 1}"
         value = self._available(type, taken)
         if value is None and not is_input(type):
             self._produce(type)
@@ -165,10 +174,10 @@ def draw_story(drawing: Drawing, first: Sketch, *, alone: bool = False) -> Story
         return story
     story.step(first)
     for _ in range(length - 1):
-        roles = {value.type.role for value in story.values
-                 if not (value.used or value.is_input) and isinstance(value.type, Array)}  # fmt: skip
         candidates = [
-            s for s in taking(drawing.library, roles - {""}) if s.name not in drawing.spaces
+            sketch
+            for sketch in taking(drawing.library, story.roles)
+            if sketch.name not in drawing.spaces
         ]
         if not _go_on(story, candidates):
             break

@@ -55,19 +55,3 @@ class Style:
                 tree_util=stream.chance(0.1),
             ),
         )
-
-
-PLAIN = Style(
-    annotations="",
-    docs="none",
-    comments=False,
-    methods="",
-    squares="",
-    guards="",
-    module_doc=False,
-    jitted=False,
-    private=False,
-    renaming=0.0,
-    dialect=Dialect(long_lax=True),
-)
-"""As the sketches have it, without remarks."""

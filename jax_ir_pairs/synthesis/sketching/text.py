@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from jax_ir_pairs.synthesis.sketching.source import Choice, Item, Segment, SourceFile
+from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
+from jax_ir_pairs.synthesis.sketching.source import Item, SourceFile
 
 Edit = tuple[int, int, str]
 """Where it starts and ends, and what stands there afterwards."""
@@ -24,8 +25,8 @@ class Text:
 
     item: Item
     outcomes: Mapping[Choice, int | str]
-    edits: list[Edit]
-    outdents: dict[int, int]
+    edits: list[Edit] = field(default_factory=list)
+    outdents: dict[int, int] = field(default_factory=dict)
     """By line: how many levels it moves to the left."""
 
     @property
@@ -153,26 +154,13 @@ def _is_sketch(node: ast.expr) -> bool:
     )
 
 
-def nodes(item: Item) -> Iterator[ast.AST]:
-    """Gives the nodes of an item, without what is inside of f-strings.
-
-    What is inside has no place of its own in Python 3.11.
-    """
-    under_way: list[ast.AST] = [item.node, *item.more]
-    while under_way:
-        node = under_way.pop()
-        yield node
-        if not isinstance(node, ast.JoinedStr):
-            under_way += ast.iter_child_nodes(node)
-
-
 def renaming(item: Item, names: Mapping[str, str], own: frozenset[str]) -> Iterator[Edit]:
     """Gives the edits that rename variables and functions.
 
     `own` are functions of the program: their keywords are parameters that are renamed too.
     """
     file = item.file
-    for node in nodes(item):
+    for node in item.nodes:
         match node:
             case ast.JoinedStr():
                 start, end = file.span(node)

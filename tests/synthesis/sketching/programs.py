@@ -1,7 +1,7 @@
 """Programs of one sketch, for tests and for who writes one.
 
-`python -m tests.synthesis.sketching.programs power_spectrum 5 --print` draws five of a sketch, or of
-each sketch of a file or a theme, and prints them; it traces all and runs a third.
+`python -m tests.synthesis.sketching.programs power_spectrum 5 --print` draws five of a sketch, or
+of each sketch of a file or a theme, and prints them; it traces all and runs a third.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import numpy as np
 
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_from
+from jax_ir_pairs.synthesis.sketching.fit import Unfit
 from jax_ir_pairs.synthesis.sketching.source import Sketch, library
-from jax_ir_pairs.synthesis.sketching.types import Unfit
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import leaves
 from tests.synthesis.tracing import out_avals, primitives, run, shown, traced
 
 _TRIES = 30
@@ -39,9 +38,8 @@ def checked(draft: SketchDraft, seed: int, *, runs: bool = True) -> tuple[Progra
     """Gives a program and its jaxpr: its results have the types that it states, and are finite."""
     program = draft.program()
     jaxpr = traced(program, seed)
-    stated = draft.result
-    if stated is not None:
-        assert out_avals(jaxpr) == [str(aval) for aval in leaves(stated)], shown(program, seed)
+    if draft.results is not None:
+        assert out_avals(jaxpr) == list(map(str, draft.results)), shown(program, seed)
     for value in run(program, seed) if runs else ():
         finite = value.dtype.kind not in "fc" or np.isfinite(value).all()
         assert finite, f"not finite\n{shown(program, seed)}"

@@ -1,0 +1,60 @@
+"""What decides how the items of one program are written."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jax_ir_pairs.synthesis.sketching.choices import Choice
+from jax_ir_pairs.synthesis.sketching.drawing import Drawing
+from jax_ir_pairs.synthesis.sketching.naming import drawn_names
+from jax_ir_pairs.synthesis.sketching.source import Item
+from jax_ir_pairs.synthesis.sketching.style import Style
+from jax_ir_pairs.synthesis.stream import Stream
+
+if TYPE_CHECKING:
+    from jax_ir_pairs.synthesis.sketching.draft import SketchDraft
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A style, and the names that a program has in it."""
+
+    drawing: Drawing
+    outcomes: Mapping[Choice, int | str]
+    style: Style
+    stream: Stream
+    functions: Mapping[str, str]
+    """New names of functions of the module, and what fills each hole."""
+    variables: Mapping[str, Mapping[str, str]]
+    """New names of variables, by the sketch whose items have them."""
+
+    def names(self, item: Item) -> dict[str, str]:
+        """Gives the new names that count in an item."""
+        return {**self.functions, **self.variables.get(self.drawing.spaces[item.name], {})}
+
+    def function(self, name: str) -> str:
+        """Gives the name that a function of the module has."""
+        return self.functions.get(name, name)
+
+
+def hand_of(draft: SketchDraft, style: Style, stream: Stream) -> Hand:
+    """Gives the hand of a program in a style."""
+    drawing, story = draft.drawing, draft.story
+    taken = {value.name for value in story.values}.union(*(item.words for item in drawing.order))
+    functions: dict[str, str] = {}
+    for item in drawing.order if style.private else []:
+        is_entry = item is draft.entry and not story.steps
+        if isinstance(item.node, ast.FunctionDef) and not is_entry and item.name[0] != "_":
+            functions[item.name] = f"_{item.name}"
+    for hole, sketch in drawing.fillers.items():
+        functions[hole] = functions.get(sketch.name, sketch.name)
+    groups: dict[str, list[Item]] = {}
+    for item in drawing.order:
+        groups.setdefault(drawing.spaces[item.name], []).append(item)
+    variables = {
+        space: drawn_names(stream, items, taken, style.renaming) for space, items in groups.items()
+    }
+    return Hand(drawing, draft.outcomes, style, stream, functions, variables)
