@@ -22,6 +22,7 @@ from jax_ir_pairs.plan import (
 from jax_ir_pairs.schema import SPLITS
 from jax_ir_pairs.synthesis import draw
 from jax_ir_pairs.synthesis.graph import Call, Function, Transformed, Var
+from jax_ir_pairs.synthesis.held_out import Kind, kind_of
 from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.types import Aval
 
@@ -59,6 +60,10 @@ class FakeDraft:
     @property
     def canonical_hash(self) -> str:
         return f"{self.number * 0x9E3779B97F4A7C15 % 2**64:016x}"
+
+    @property
+    def held_out(self) -> Kind:
+        return kind_of(self.entry)
 
     @property
     def structure_hash(self) -> str:

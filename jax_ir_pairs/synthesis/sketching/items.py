@@ -111,13 +111,17 @@ def _parameters(work: Text, sketch: Sketch, signature: Signature, hand: Hand) ->
     missing = len(arguments) - len(node.args.defaults)
     defaults = [*[None] * missing, *node.args.defaults]
     ends = [file.span(d or a)[1] for a, d in zip(arguments, defaults, strict=True)]
+    reads = hand.drawing.reads[sketch.name]
+    last = max((n for n, argument in enumerate(arguments) if argument.arg in reads), default=-1)
+    if last + 1 < len(arguments):
+        start = ends[last] if last >= 0 else file.span(arguments[0])[0]
+        work.edits.append((start, ends[-1], ""))
     for number, (argument, default) in enumerate(zip(arguments, defaults, strict=True)):
         start, end = file.span(argument)
-        if argument.arg not in hand.drawing.reads[sketch.name]:
-            if number + 1 < len(arguments):
-                work.edits.append((start, file.span(arguments[number + 1])[0], ""))
-            else:
-                work.edits.append((ends[number - 1] if number else start, ends[number], ""))
+        if number > last:
+            break
+        if argument.arg not in reads:
+            work.edits.append((start, file.span(arguments[number + 1])[0], ""))
         elif array and argument.annotation is None:
             hint = _hint(types.get(argument.arg), default, array)
             if hint and default is not None:
