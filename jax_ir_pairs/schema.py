@@ -28,6 +28,7 @@ Kind = Literal[
     "list of string",
     "list of {pipeline, pass, hlo}",
     "list of {python, jaxpr, stablehlo, hlo, optimized_hlo}",
+    "{python, jaxpr, stablehlo, hlo, optimized_hlo}",
     "int32",
     "int64",
     "float64",
@@ -39,6 +40,9 @@ _ARROW: dict[Kind, pa.DataType] = {
     "list of string": pa.list_(pa.string()),
     "list of {pipeline, pass, hlo}": pa.list_(
         pa.struct({"pipeline": pa.string(), "pass": pa.string(), "hlo": pa.string()})
+    ),
+    "{python, jaxpr, stablehlo, hlo, optimized_hlo}": pa.struct(
+        [(level, pa.int32()) for level in LEVELS]
     ),
     "int32": pa.int32(),
     "int64": pa.int64(),
@@ -76,14 +80,30 @@ COLUMNS: tuple[Column, ...] = (
         "list of {python, jaxpr, stablehlo, hlo, optimized_hlo}",
         "for each line of `python` that something came from, the lines of each level that did",
     ),
-    Column("family", "string", "the generator that made the program"),
+    Column(
+        "family", "string", "the theme of sketches, or the generator, that the program comes from"
+    ),
+    Column(
+        "purpose",
+        "string",
+        "what the program is for, in one sentence; null where nobody said",
+        nullable=True,
+    ),
+    Column("sketches", "list of string", "the sketches that the program is drawn from"),
     Column("transforms", "list of string", "JAX transformations, in order from outside in"),
     Column("primitives", "list of string", "distinct primitives of the jaxpr, sorted"),
     Column("num_eqns", "int32", "equations of the jaxpr, those of sub-jaxprs included"),
     Column("num_stablehlo_ops", "int32", "operations of the StableHLO module"),
     Column("num_hlo_instructions", "int32", "instructions of the unoptimized HLO module"),
+    Column("num_optimized_hlo_instructions", "int32", "instructions of the optimized HLO module"),
     Column("num_fusions", "int32", "fusion instructions of the optimized HLO module"),
     Column("num_devices", "int32", "devices that the program runs on"),
+    Column("difficulty", "int32", "1 to 10, by size, nesting, variety, transformations, devices"),
+    Column(
+        "num_tokens",
+        "{python, jaxpr, stablehlo, hlo, optimized_hlo}",
+        "tokens of each level, about: bytes of UTF-8 over 3, rounded up",
+    ),
     Column("flops", "float64", "floating-point operations, by the compiler's cost analysis"),
     Column("bytes_accessed", "float64", "bytes read and written, by the same analysis"),
     Column("transcendentals", "float64", "transcendental operations, by the same analysis"),
@@ -124,7 +144,16 @@ COLUMNS: tuple[Column, ...] = (
 )
 """The columns in the order in which they are stored."""
 
-LATER: frozenset[str] = frozenset({"executed"})
+LATER: frozenset[str] = frozenset(
+    {
+        "difficulty",
+        "executed",
+        "num_optimized_hlo_instructions",
+        "num_tokens",
+        "purpose",
+        "sketches",
+    }
+)
 """Columns that what earlier versions of this project built may lack."""
 
 PASSES = Column(

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from jax_ir_pairs.build.sizes import difficulty, num_tokens
 from jax_ir_pairs.config import Config
 from jax_ir_pairs.errors import BuildError, Reason, Rejected
 from jax_ir_pairs.extraction import (
@@ -170,6 +171,11 @@ class _Candidates:
                 {"pipeline": step.pipeline, "pass": step.name, "hlo": step.hlo}
                 for step in extraction.passes
             ],
+        }
+        texts = {level: str(values[level]) for level in LEVELS}
+        values |= {
+            "difficulty": difficulty(program, extraction),
+            "num_tokens": num_tokens(texts),
         }
         for levels in further:
             target = TARGETS[levels.target]

@@ -40,6 +40,19 @@ def jaxprs_in(value: Any) -> Iterator[Jaxpr]:
             yield from jaxprs_in(item)
 
 
+def depth(jaxpr: Any) -> int:
+    """Gives how deep jaxprs are inside of each other: 1 where no equation has one."""
+    known: dict[int, int] = {}
+
+    def of(jaxpr: Jaxpr) -> int:
+        if id(jaxpr) not in known:
+            inner = (j for eqn in jaxpr.eqns for j in jaxprs_in(eqn.params))
+            known[id(jaxpr)] = 1 + max(map(of, inner), default=0)
+        return known[id(jaxpr)]
+
+    return max(map(of, jaxprs_in(jaxpr)))
+
+
 def num_stablehlo_ops(module: ir.Module) -> int:
     """Counts the operations of `module`, regions included.
 

@@ -12,7 +12,7 @@ import jax
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import hlo_module
 from jax_ir_pairs.extraction.cores import on_one_core
-from jax_ir_pairs.extraction.counting import all_jaxprs, num_stablehlo_ops
+from jax_ir_pairs.extraction.counting import all_jaxprs, depth, num_stablehlo_ops
 from jax_ir_pairs.extraction.environment import COMPILER_OPTIONS
 from jax_ir_pairs.extraction.failures import rejecting
 from jax_ir_pairs.extraction.line_map import hlo as of_hlo
@@ -165,8 +165,10 @@ def levels_of(
             num_eqns=sum(len(j.eqns) for j in jaxprs),
             num_stablehlo_ops=num_ops,
             num_hlo_instructions=hlo_module.num_instructions(hlo),
+            num_optimized_hlo_instructions=hlo_module.num_instructions(final.module),
             num_fusions=hlo_module.num_fusions(final.module),
             num_devices=num_devices(lowered),
+            depth=depth(traced.jaxpr),
             flops=_figure(cost, "flops"),
             bytes_accessed=_figure(cost, "bytes accessed"),
             transcendentals=_figure(cost, "transcendentals"),

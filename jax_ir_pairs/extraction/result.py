@@ -83,8 +83,11 @@ class Extraction:
     num_eqns: int
     num_stablehlo_ops: int
     num_hlo_instructions: int
+    num_optimized_hlo_instructions: int
     num_fusions: int
     num_devices: int
+    depth: int
+    """How deep jaxprs are inside of each other: 1 where there is one."""
     flops: float
     bytes_accessed: float
     transcendentals: float

@@ -143,12 +143,28 @@ def _draw_graph(recipe: Recipe, shares: Mapping[str, float], stream: Stream, see
 def _result(scope: Scope, first: set[Var]) -> Result:
     """Gives what the entry point returns: values that nothing uses, the latest and four at most.
 
-    Half of the places are for what the first family made, which the program is labelled with.
+    All of them share data with the latest that the first family made, after which the program is
+    labelled. Half of the places are for what that family made.
     """
     if not results(scope):
         scope.let("tanh", scope.input(Aval("f32", (scope.side(),)), "x"))
     made = results(scope)
+    main = next((var for var in reversed(made) if var in first), made[-1])
+    shares = _sharing(scope, main)
+    made = [var for var in made if var in shares]
     kept = dict.fromkeys([v for v in made if v in first][-2:])
     kept |= dict.fromkeys(made[-(4 - len(kept)) :])
     roots = tuple(var for var in made if var in kept)
     return roots[0] if len(roots) == 1 else roots
+
+
+def _sharing(scope: Scope, var: Var) -> set[Var]:
+    """Gives the values that share data with one, through any number of calls."""
+    calls = [{*call.used_vars, *call.outs_flat} for call in scope.body]
+    found, before = {var}, 0
+    while len(found) > before:
+        before = len(found)
+        for values in calls:
+            if not found.isdisjoint(values):
+                found |= values
+    return found

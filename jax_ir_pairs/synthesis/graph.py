@@ -53,7 +53,6 @@ class Function:
     params: tuple[Var, ...]
     body: tuple[Call, ...]
     result: Result
-    doc: str = ""
     decorator: str = ""
     """A transformation that the definition carries: `jax.jit`, `jax.checkpoint`."""
     free_vars: tuple[Var, ...] = field(init=False)

@@ -20,6 +20,10 @@ class Program:
     family: str
     transforms: tuple[str, ...]
     structure_hash: str
+    purpose: str | None = None
+    """What it is for, in one sentence."""
+    sketches: tuple[str, ...] = ()
+    """The names of the sketches that it is drawn from, in the order of their functions."""
 
     @property
     def id(self) -> str:

@@ -238,7 +238,7 @@ class Scope:
         """Gives the scope of the entry point."""
         return self if self.outer is None else self.outer.root()
 
-    def close(self, role: str, result: Result, doc: str = "") -> Function:
+    def close(self, role: str, result: Result) -> Function:
         """Gives the function, without the calls that its result does not need."""
         needed = set(vars_in(result))
         kept: list[Call] = []
@@ -247,7 +247,7 @@ class Scope:
                 needed.update(call.used_vars)
                 kept.append(call)
         params = [var for var in self.params if var in needed or self.outer is not None]
-        return Function(role, tuple(params), tuple(reversed(kept)), result, doc)
+        return Function(role, tuple(params), tuple(reversed(kept)), result)
 
 
 def literal_for(var: Var, stream: Stream) -> Literal:

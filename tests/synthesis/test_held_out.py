@@ -128,7 +128,7 @@ def test_shares_of_the_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
         print(f"{sum(kind_of(entry) in ('ops', 'both') for entry in found) / 50:5.2f} % {name}")
     monkeypatch.setattr(held_out, "OPS", frozenset())
     for pair in sorted(COMPOSITIONS):
-        monkeypatch.setattr(held_out, "_INSIDE", held_out._inside(frozenset({pair})))
+        monkeypatch.setattr(held_out, "INSIDE", held_out._inside(frozenset({pair})))
         print(f"{sum(kind_of(entry) != 'none' for entry in found) / 50:5.2f} % {' > '.join(pair)}")
     shares = {kind: kinds[kind] / 50 for kind in ("ops", "compositions", "both")}
     print(shares)

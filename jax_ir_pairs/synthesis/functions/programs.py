@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -76,7 +77,14 @@ def program_of(source: str, number: int) -> Program:
         family=FAMILY,
         transforms=(),
         structure_hash=structure_hash(python),
+        purpose=_purpose(function),
     )
+
+
+def _purpose(function: Function) -> str | None:
+    """Gives the first line of a docstring, where there is one."""
+    first, _, _ = (ast.get_docstring(function.node) or "").partition("\n")
+    return first or None
 
 
 def _examples(module: Module) -> list[tuple[Function, tuple[object, ...]]]:

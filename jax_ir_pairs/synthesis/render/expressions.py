@@ -94,10 +94,11 @@ class Expressions:
     def _spelling(self, call: Call) -> Spelling:
         spellings = call.op.spellings
         known = self._spellings.get(call.op.name)
-        if known is not None and not self.stream.chance(self.style.mixing):
+        if known is not None:
             return known
         spelling = spellings[0]
-        if not self.stream.chance(0.65):
+        # What has an operator is written with it, but for a few programs.
+        if not self.stream.chance(0.65 if spelling.binding == ATOM else 0.98):
             spelling = self.stream.choice(spellings)
         if isinstance(call.operands[0] if call.operands else None, Literal):
             spelling = spellings[0]

@@ -103,16 +103,11 @@ class _Renderer:
         elif function.decorator:
             lines.append(style.dialect(f"{margin}@{function.decorator}"))
         lines += self.statement(f"def {name}", f"({', '.join(shown)})", indent, f"{result}:")
-        if stream.chance(style.docs):
-            doc = remarks.docstring(function, parameters, style.arguments)
-            lines += [f"{margin}    {line}" if line else "" for line in doc]
         self.defined_here.append([])
         body = self._body(function, taken, indent + 4)
         for local in self.defined_here.pop():
             del self.write.function_names[local]
         self.write.overrides = before
-        if len(lines[-1].split('"""')) > 1 and re.match(r" *(def |@)", body[0]):
-            lines.append("")
         return parameters, lines + body
 
     def _default_argument(self, function: Function, taken: set[str]) -> str:
@@ -171,10 +166,7 @@ class _Renderer:
         else:
             prefix = self._pattern(call.outs, call.op.name, body, taken)
         lines = self.statement(f"{prefix} = ", expr.text, indent)
-        if self.stream.chance(self.style.comments):
-            if text := remarks.comment(call, self.stream):
-                lines = [f"{' ' * indent}# {text}", *lines]
-        elif self.stream.chance(self.style.shapes):
+        if self.stream.chance(self.style.shapes):
             text = remarks.shape_comment(call)
             if text and len(lines) == 1 and len(lines[0]) + len(text) + 4 <= WIDTH:
                 lines = [f"{lines[0]}  # {text}"]
@@ -275,7 +267,7 @@ class _Renderer:
         return not function.free_vars and local.isdisjoint(functions_used_by(function))
 
     def _lambda(self, function: Function, longest: int) -> str | None:
-        plain = not function.doc and not function.decorator and len(function.body) <= 3
+        plain = not function.decorator and len(function.body) <= 3
         if not plain or not self.stream.chance(self.style.lambdas):
             return None
         body = Body(function)

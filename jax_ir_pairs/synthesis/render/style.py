@@ -56,11 +56,7 @@ class Style:
     hoisting: float
     rebinding: float
     returning: float
-    mixing: float
     hints: float
-    docs: float
-    arguments: bool
-    comments: float
     shapes: float
     constants: float
     defaults: float
@@ -86,11 +82,7 @@ class Style:
             hoisting=choice((0.3, 0.8)),
             rebinding=choice((0.0, 0.0, 0.3, 0.7)),
             returning=choice((0.4, 0.9)),
-            mixing=choice((0.0, 0.0, 0.5)),
             hints=choice((0.0, 0.0, 0.0, 0.5, 1.0)),
-            docs=choice((0.0, 0.0, 0.3, 0.9)),
-            arguments=stream.chance(0.25),
-            comments=choice((0.0, 0.0, 0.15, 0.4)),
             shapes=choice((0.0, 0.0, 0.0, 0.0, 0.5)),
             constants=choice((0.0, 0.0, 0.0, 0.6)),
             defaults=choice((0.0, 0.0, 0.5)),

@@ -87,6 +87,8 @@ class SketchDraft:
         return Program(
             written.source, written.entry, inputs, self.family, self.transforms(),
             self.structure_hash,
+            written.purpose,
+            tuple(item.name for item in self.drawing.order if isinstance(item, Sketch)),
         )  # fmt: skip
 
     @cached_property

@@ -166,11 +166,11 @@ class Net:
         inner = Net(body, self.dtype)
         result = build(inner, **params)
         if not inner.weights.items:
-            return Block(body.close(role, result, doc), None)
+            return Block(body.close(role, result), None)
         own = Var(inner.weights.type(), role=self.stream.choice(("params", "params", "p")))
         inner.weights.unpack(body, own)
         body.params.insert(0, own)
-        return Block(body.close(role, result, doc), inner.weights.type())
+        return Block(body.close(role, result), inner.weights.type())
 
     def apply(self, block: Block, own: Var | None, *arguments: Var, role: str = "") -> Any:
         """Calls a helper function on weights of its own and on arguments."""
