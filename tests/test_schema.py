@@ -40,9 +40,7 @@ def test_only_columns_of_the_check_and_of_further_targets_go_without_a_value(
 ) -> None:
     schema = pa.schema([arrow_schema(TARGETS, passes=True).field(column.name)])
     has_none = pa.table({column.name: [None]}, schema)
-    may = column.name in MAY_BE_NULL or column.name.endswith(
-        ("_tpu_v5e", "_cuda_h100")
-    )
+    may = column.name in MAY_BE_NULL or column.name.endswith(("_tpu_v5e", "_cuda_h100"))
     assert without_value(has_none) == ([] if may else [column.name])
     assert not without_value(has_none.slice(0, 0))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
 from jax_ir_pairs.synthesis.sketching.fit import Fit, Unfit
@@ -15,7 +16,6 @@ from jax_ir_pairs.synthesis.stream import Stream
 _DEPTH = 3
 """Sketches inside of sketches."""
 _TRIES = 6
-_FITTING: dict[tuple[int, str, str], list[Sketch]] = {}
 
 
 @dataclass(frozen=True)
@@ -169,12 +169,10 @@ class Drawing:
         )
 
 
-def fitting(library: Library, hole: Hole) -> list[Sketch]:
+@lru_cache(maxsize=4096)
+def fitting(library: Library, hole: Hole) -> tuple[Sketch, ...]:
     """Gives the sketches that may fit a hole, as far as their types alone can tell."""
-    key = (id(library), hole.name, f"{hole.takes}{hole.gives}")
-    if key not in _FITTING:
-        _FITTING[key] = [s for s in library.sketches.values() if _may_fit(s, hole)]
-    return _FITTING[key]
+    return tuple(sketch for sketch in library.sketches.values() if _may_fit(sketch, hole))
 
 
 def _may_fit(sketch: Sketch, hole: Hole) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import count
+from typing import Any
 
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing
 from jax_ir_pairs.synthesis.sketching.fit import Unfit
@@ -18,7 +20,7 @@ KEY = "key"
 """The name of the entry point's random key; each step that takes one has one of its own."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Value:
     """Something that the entry point has: an argument, or what a step gave."""
 
@@ -26,6 +28,13 @@ class Value:
     type: Type
     is_input: bool = False
     used: bool = False
+    replaced: bool = False
+    """Whether a later value has its name."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a step made it that no other has used."""
+        return not (self.is_input or self.used)
 
 
 @dataclass(frozen=True)
@@ -54,36 +63,49 @@ class Story:
     @property
     def returned(self) -> list[str]:
         """What no step has used."""
-        return [value.name for value in self.values if not (value.used or value.is_input)]
+        return [value.name for value in self.values if value.is_open]
 
     @property
     def roles(self) -> set[str]:
         """The roles of what no step has used."""
-        open_values = [v for v in self.values if not (v.used or v.is_input)]
-        return {v.type.role for v in open_values if isinstance(v.type, Array)} - {""}
+        found = (value.type for value in self.values if value.is_open)
+        return {type.role for type in found if isinstance(type, Array)} - {""}
+
+    def state(self) -> tuple[Any, ...]:
+        """Gives what [`restore`][] takes, once."""
+        values = [replace(value) for value in self.values]
+        return self.drawing.state(), [*self.steps], values, self.num_keys
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Makes the story what it was."""
+        drawing, self.steps, self.values, self.num_keys = state
+        self.drawing.restore(drawing)
 
     def step(self, sketch: Sketch, *, has_to_use: bool = False) -> None:
         """Adds a step; raises [`Unfit`][], and then the story may be half way."""
         signature = self.drawing.add(sketch)
         if signature.gives is None:
             raise Unfit(f"{sketch.name} does not say what it gives")
-        before = {value.name for value in self.values if not value.used}
+        was_open = [value for value in self.values if value.is_open]
         arguments: list[str] = []
+        taken: list[Value] = []
         for name, type in signature.takes:
-            arguments.append(self._argument(name, type, arguments))
-        consumed = [v for v in self.values if v.name in arguments and v.name in before]
-        if has_to_use and all(value.is_input for value in consumed):
+            if isinstance(type, Array) and type.dtype.startswith("key"):
+                arguments.append(f"{KEY} {self.num_keys}")
+                self.num_keys += 1
+                continue
+            value = self._argument(name, type, taken, sketch)
+            value.used = True
+            taken.append(value)
+            arguments.append(value.name)
+        if has_to_use and not any(value in was_open for value in taken):
             raise Unfit(f"{sketch.name} goes on with nothing")
         gives = signature.gives
         parts = gives if isinstance(gives, tuple) else (gives,)
-        results = tuple(self._result(part, sketch) for part in parts)
-        self.values += [Value(n, part) for n, part in zip(results, parts, strict=True)]
-        self.steps.append(Step(sketch, tuple(arguments), results))
+        made = [self._result(part, sketch, taken) for part in parts]
+        self.steps.append(Step(sketch, tuple(arguments), tuple(value.name for value in made)))
 
-    def _argument(self, name: str, type: Type, taken: Sequence[str]) -> str:
-        if isinstance(type, Array) and type.dtype.startswith("key"):
-            self.num_keys += 1
-            return f"{KEY} {self.num_keys - 1}"
+    def _argument(self, name: str, type: Type, taken: list[Value], sketch: Sketch) -> Value:
         value = self._available(type, taken)
         if value is None and not is_input(type):
             self._produce(type)
@@ -91,18 +113,20 @@ class Story:
             if value is None:
                 raise Unfit(f"nothing gives {type}")
         if value is None:
-            value = Value(self._free(name, type), type, is_input=True)
+            role = type.role if isinstance(type, Array) else ""
+            free = self._free(name, role, f"{sketch.name.split('_')[0]}_{name}")
+            value = Value(free, type, is_input=True)
             self.values.append(value)
-        value.used = True
-        return value.name
+        return value
 
-    def _available(self, type: Type, taken: Sequence[str]) -> Value | None:
+    def _available(self, type: Type, taken: list[Value]) -> Value | None:
+        """Gives a value of a type, rather one that nothing has used, and the latest of those."""
         if isinstance(type, Array) and not type.role:
             return None
-        # Rather what nothing has used, and the latest of it.
-        for value in sorted(reversed(self.values), key=lambda v: v.used):  # noqa: C414 (the latest first)
-            if value.name in taken or (value.is_input and not self._is_tree(type)):
-                continue
+        is_tree = not isinstance(self.drawing.fit.decided(type), Array)
+        known = [v for v in self.values if v not in taken and not v.replaced]
+        latest = [v for v in reversed(known) if is_tree or not v.is_input]
+        for value in sorted(latest, key=lambda value: value.used):
             before = self.drawing.fit.copy()
             try:
                 self.drawing.fit.unify(type, value.type)
@@ -112,30 +136,38 @@ class Story:
             return value
         return None
 
-    def _is_tree(self, type: Type) -> bool:
-        return not isinstance(self.drawing.fit.decided(type), Array)
-
     def _produce(self, type: Type) -> None:
+        """Adds a step that gives a value of a type."""
         assert isinstance(type, Array)
-        library = self.drawing.library
-        candidates = [s for s in giving(library, type.role) if s.name not in self.drawing.spaces
-                      and all(is_input(t) for t in s.takes.values())]  # fmt: skip
+        candidates = [
+            sketch
+            for sketch in giving(self.drawing.library, type.role)
+            if sketch.name not in self.drawing.spaces and all(map(is_input, sketch.takes.values()))
+        ]
         if not candidates:
             raise Unfit(f"nothing gives {type.role}")
         self.step(self.drawing.stream.choice(candidates))
 
-    def _free(self, name: str, type: Type) -> str:
+    def _free(self, name: str, *others: str) -> str:
+        """Gives the first of some names that is free, or the first one with a number."""
         taken = {value.name for value in self.values} | self.drawing.spaces.keys()
-        if name in taken and isinstance(type, Array) and type.role and type.role not in taken:
-            return type.role
-        base, number = name, 2
-        while name in taken:
-            name, number = f"{base}{number}", number + 1
-        return name
+        for candidate in (name, *others):
+            if candidate and candidate not in taken:
+                return candidate
+        numbered = (f"{name}_{number}" for number in count(2))
+        return next(candidate for candidate in numbered if candidate not in taken)
 
-    def _result(self, type: Type, sketch: Sketch) -> str:
-        named = isinstance(type, Array) and (type.doc if type.doc.isidentifier() else type.role)
-        return self._free(named or sketch.name.rpartition("_")[2], type)
+    def _result(self, type: Type, sketch: Sketch, taken: list[Value]) -> Value:
+        """Adds a result, under the name of what it is made of where both are called the same."""
+        word = sketch.name.rpartition("_")[2]
+        if isinstance(type, Array):
+            word = (type.doc if type.doc.isidentifier() else type.role) or word
+        old = next((v for v in taken if v.name == word and not v.replaced), None)
+        if old is not None:
+            old.replaced = True
+        value = Value(self._free(word) if old is None else word, type)
+        self.values.append(value)
+        return value
 
 
 def is_input(type: Type) -> bool:
@@ -143,20 +175,29 @@ def is_input(type: Type) -> bool:
     return not isinstance(type, Array) or ROLES[type.role].is_input
 
 
-def giving(library: Library, role: str) -> list[Sketch]:
+@lru_cache(maxsize=4096)
+def giving(library: Library, role: str) -> tuple[Sketch, ...]:
     """Gives the sketches whose result has a role."""
-    return [s for s in library.sketches.values()
-            if isinstance(s.gives, Array) and role and fits(role, s.gives.role)]  # fmt: skip
+    return tuple(
+        sketch
+        for sketch in library.sketches.values()
+        if isinstance(sketch.gives, Array) and fits(role, sketch.gives.role)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _taking(library: Library, role: str) -> tuple[Sketch, ...]:
+    return tuple(s for s in library.sketches.values() if s.gives and _takes(s, role))
+
+
+def _takes(sketch: Sketch, role: str) -> bool:
+    required = (type for name, type in sketch.takes.items() if name not in sketch.optional)
+    return any(isinstance(t, Array) and t.role and fits(t.role, role) for t in required)
 
 
 def taking(library: Library, roles: set[str]) -> list[Sketch]:
     """Gives the sketches that go on with a value of one of the roles."""
-    return [
-        sketch for sketch in library.sketches.values()
-        if sketch.gives is not None
-        and any(isinstance(t, Array) and t.role and any(fits(t.role, r) for r in roles)
-                for name, t in sketch.takes.items() if name not in sketch.optional)
-    ]  # fmt: skip
+    return list(dict.fromkeys(s for role in sorted(roles) for s in _taking(library, role)))
 
 
 def draw_story(drawing: Drawing, first: Sketch, *, alone: bool = False) -> Story:
@@ -186,24 +227,16 @@ def draw_story(drawing: Drawing, first: Sketch, *, alone: bool = False) -> Story
 
 
 def _go_on(story: Story, candidates: list[Sketch]) -> bool:
-    drawing = story.drawing
+    """Adds a step of one of the candidates, and tells whether one fits."""
+    stream = story.drawing.stream
     for _ in range(min(_TRIES, len(candidates))):
-        chosen = drawing.stream.weighted(candidates, [s.weight for s in candidates])
+        chosen = stream.weighted(candidates, [sketch.weight for sketch in candidates])
         candidates.remove(chosen)
-        state = drawing.state()
-        steps, values, num_keys = (
-            [*story.steps],
-            [(v, v.used) for v in story.values],
-            story.num_keys,
-        )
+        before = story.state()
         try:
             story.step(chosen, has_to_use=True)
         except Unfit:
-            drawing.restore(state)
-            story.steps, story.num_keys = steps, num_keys
-            story.values = [value for value, _ in values]
-            for value, used in values:
-                value.used = used
+            story.restore(before)
             continue
         return True
     return False
