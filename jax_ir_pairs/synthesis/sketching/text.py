@@ -126,7 +126,8 @@ def edited(text: str, span: tuple[int, int], edits: list[Edit]) -> str:
     """Gives a part of a text with edits made; one inside of another that starts before is void."""
     parts: list[str] = []
     place, end = span
-    for start, stop, new in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
+    # What is put in somewhere comes before what is replaced there.
+    for start, stop, new in sorted(edits, key=lambda e: (e[0], e[1] > e[0], -e[1])):
         if start < place or stop > end:
             continue
         parts += (text[place:start], new)
