@@ -20,7 +20,12 @@ _IMPORTS = tuple(
         (_STANDARD, r"(?<![\w.])math\.", "import math"),
         (_STANDARD, r"\bCallable\b", "from collections.abc import Callable"),
         (_STANDARD, r"\bSequence\b", "from collections.abc import Sequence"),
-        (_STANDARD, r"(?<![\w.])Any\b", "from typing import Any"),
+        *(
+            (_STANDARD, rf"(?<![\w.]){name}\b", f"from typing import {name}")
+            for name in ("Any", "Dict", "Optional")
+        ),
+        (_INSTALLED, r"(?<![\w.])Array\b", "from jax import Array"),
+        (_INSTALLED, r"(?<![\w.])ArrayLike\b", "from jax.typing import ArrayLike"),
         (_STANDARD, r"(?<![\w.])partial\(", "from functools import partial"),
         (_STANDARD, r"\bNamedTuple\b", "from typing import NamedTuple"),
         (_INSTALLED, r"\beqx\.", "import equinox as eqx"),

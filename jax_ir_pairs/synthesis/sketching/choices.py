@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,34 @@ class Segment:
     node: Any
     names: frozenset[str]
     choices: tuple[Choice, ...]
+
+
+KEPT = 2
+"""Added to the outcome of a `maybe` that stays in the program, as a flag with a default."""
+
+
+def left(choice: Choice, outcome: int | str) -> tuple[Segment, ...]:
+    """Gives the alternatives of a choice whose text is left: one, or both of a flag."""
+    if not choice.alternatives:
+        return ()
+    number = int(outcome)
+    if choice.kind == "maybe" and number >= KEPT:
+        return choice.alternatives
+    return (choice.alternatives[number],)
+
+
+def all_names(segment: Segment) -> set[str]:
+    """Gives every name that a segment reads, whatever is chosen."""
+    nested = (alternative for choice in segment.choices for alternative in choice.alternatives)
+    return set(segment.names).union(*map(all_names, nested))
+
+
+def all_choices(segment: Segment) -> Iterator[Choice]:
+    """Gives every choice in a segment, whatever is chosen."""
+    for choice in segment.choices:
+        yield choice
+        for alternative in choice.alternatives:
+            yield from all_choices(alternative)
 
 
 def hole_call(node: ast.AST) -> str:
@@ -109,6 +138,11 @@ def _option(test: ast.expr) -> tuple[str, bool, tuple[float]] | None:
     assert isinstance(call, ast.Call)
     arguments = [ast.literal_eval(argument) for argument in call.args]
     return arguments[0], negated, (arguments[1] if len(arguments) > 1 else 0.5,)
+
+
+def is_option(node: ast.AST) -> bool:
+    """Tells whether a statement is an `if maybe(...)`, of which nothing may be left."""
+    return isinstance(node, ast.If) and _option(node.test) is not None
 
 
 def is_call_of(node: ast.AST, name: str) -> bool:

@@ -9,7 +9,7 @@ from functools import cached_property
 from jax_ir_pairs.synthesis.canonical import digests
 from jax_ir_pairs.synthesis.held_out import Kind
 from jax_ir_pairs.synthesis.program import Program
-from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
+from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment, left
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing, usual_range
 from jax_ir_pairs.synthesis.sketching.facts import Facts, facts
 from jax_ir_pairs.synthesis.sketching.fit import Unfit, value
@@ -109,11 +109,9 @@ class SketchDraft:
     def _choices(self, segment: Segment) -> Iterator[str]:
         for choice in segment.choices:
             outcome = self.outcomes[choice]
-            if choice.alternatives:
-                yield f" {outcome}"
-                yield from self._choices(choice.alternatives[int(outcome)])
-            else:
-                yield f" \0{outcome}\1"
+            yield f" {outcome}" if choice.alternatives else f" \0{outcome}\1"
+            for alternative in left(choice, outcome):
+                yield from self._choices(alternative)
 
 
 def draw_sketch(library: Library, theme: str, stream: Stream, style: Stream) -> SketchDraft:
@@ -222,5 +220,5 @@ def _with_sizes(drawing: Drawing, sizes: Mapping[str, int]) -> dict[Choice, int 
 def _all_choices(segment: Segment, outcomes: Mapping[Choice, int | str]) -> Iterator[Choice]:
     for choice in segment.choices:
         yield choice
-        if choice.alternatives:
-            yield from _all_choices(choice.alternatives[int(outcomes[choice])], outcomes)
+        for alternative in left(choice, outcomes[choice]):
+            yield from _all_choices(alternative, outcomes)

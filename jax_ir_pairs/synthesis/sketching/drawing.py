@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
-from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
+from jax_ir_pairs.synthesis.sketching.choices import (
+    KEPT,
+    Choice,
+    Segment,
+    all_choices,
+    all_names,
+    left,
+)
 from jax_ir_pairs.synthesis.sketching.fit import Fit, Unfit
 from jax_ir_pairs.synthesis.sketching.source import Hole, Item, Library, Sketch
 from jax_ir_pairs.synthesis.sketching.types import Type, symbols, within
@@ -16,6 +25,10 @@ from jax_ir_pairs.synthesis.stream import Stream
 _DEPTH = 3
 """Sketches inside of sketches."""
 _TRIES = 6
+_SHARED = ("stream", "library")
+"""What a drawing has of its program's whole."""
+_KEPT = 0.3
+"""Of the options that can stay as flags."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,8 @@ class Drawing:
     """The name space of each item's symbols: the sketch that it was drawn for."""
     outcomes: dict[Choice, int | str] = field(default_factory=dict)
     options: dict[tuple[str, str], bool] = field(default_factory=dict)
+    flags: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """By sketch and option: the default of each option that stays as a parameter."""
     reads: dict[str, frozenset[str]] = field(default_factory=dict)
     """The names that what is left of each item reads."""
     fillers: dict[str, Sketch] = field(default_factory=dict)
@@ -64,20 +79,13 @@ class Drawing:
         self.signatures[sketch.name] = signature
         return signature
 
-    def state(self) -> tuple[object, ...]:
+    def state(self) -> dict[str, Any]:
         """Gives what [`restore`][] takes, once."""
-        return (
-            [*self.order], dict(self.spaces), dict(self.outcomes), dict(self.options),
-            dict(self.reads), dict(self.fillers), dict(self.signatures), dict(self.ranges),
-            self.fit.copy(),
-        )  # fmt: skip
+        return {name: copy(value) for name, value in vars(self).items() if name not in _SHARED}
 
-    def restore(self, state: tuple[object, ...]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Makes the drawing what it was."""
-        (
-            self.order, self.spaces, self.outcomes, self.options, self.reads, self.fillers,
-            self.signatures, self.ranges, self.fit,
-        ) = state  # type: ignore[assignment]  # fmt: skip
+        vars(self).update(state)
 
     def _collect(self, item: Item, space: str, depth: int) -> None:
         if item.name in self.spaces:
@@ -100,9 +108,8 @@ class Drawing:
         yield from segment.names
         for choice in segment.choices:
             outcome = self._outcome(choice, item)
-            if choice.alternatives:
-                assert isinstance(outcome, int)
-                yield from self._decide(choice.alternatives[outcome], item)
+            for alternative in left(choice, outcome):
+                yield from self._decide(alternative, item)
 
     def _outcome(self, choice: Choice, item: Item) -> int | str:
         stream, given = self.stream, choice.arguments
@@ -114,7 +121,12 @@ class Drawing:
                 key = (f"{item.file.theme}/{item.file.stem}", choice.option)
                 if key not in self.options:
                     self.options[key] = stream.chance(given[0])
+                    value = self.options[key]
+                    if _can_be_flag(item, choice.option, value) and stream.chance(_KEPT):
+                        self.flags[item.name, choice.option] = value
                 outcome = int(self.options[key] == choice.negated)
+                if (item.name, choice.option) in self.flags:
+                    outcome += KEPT
             case "number":
                 outcome = number(stream, *given)
             case "integer":
@@ -167,6 +179,21 @@ class Drawing:
             tuple((name, type) for name, type in kept if name in sketch.optional),
             None if sketch.gives is None else within(sketch.gives, space),
         )
+
+
+@lru_cache(maxsize=4096)
+def _can_be_flag(item: Item, option: str, value: bool) -> bool:
+    """Tells whether an option can stay: what is not taken needs no input of its own."""
+    if item.file.flags.get(option) is not item:
+        return False
+    assert isinstance(item, Sketch)
+    for choice in all_choices(item.segment):
+        if choice.kind == "maybe" and choice.option == option:
+            taken, other = choice.alternatives[:: 1 if value != choice.negated else -1]
+            more = all_names(other) - all_names(taken) - item.segment.names
+            if not more.isdisjoint(item.takes):
+                return False
+    return True
 
 
 @lru_cache(maxsize=4096)

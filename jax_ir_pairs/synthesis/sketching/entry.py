@@ -21,10 +21,10 @@ def entry_point(hand: Hand, story: Story) -> tuple[str, list[str], str]:
     name = _name(hand, story)
     purpose = _joined([stream.choice(step.sketch.purposes) for step in story.steps])
     parameters = parameters_of(story)
-    if style.annotations:
-        hints = {value.name: kind(value.type, style.annotations) for value in story.inputs}
-        hints[KEY] = style.annotations
-        parameters = [f"{p}: {hints[p]}" if hints.get(p) else p for p in parameters]
+    if (hints := style.hints) is not None:
+        said = {value.name: kind(value.type, hints, hints.array) for value in story.inputs}
+        said[KEY] = hints.array
+        parameters = [f"{p}: {said[p]}" if said.get(p) else p for p in parameters]
     lines = ["@jax.jit"] if style.jitted else []
     lines += statement(f"def {name}", f"({', '.join(parameters)})", 0, ":")
     if style.docs != "none":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jax_ir_pairs.synthesis.held_out import INSIDE, Kind
-from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
+from jax_ir_pairs.synthesis.sketching.choices import KEPT, Choice, Segment
 from jax_ir_pairs.synthesis.sketching.source import Item
 from jax_ir_pairs.synthesis.sketching.text import Text, item_span
 
@@ -81,7 +81,7 @@ def _of_item(item: Item, draft: SketchDraft) -> tuple[_Scopes, bool]:
     key = (item, tuple(ways(item.segment, draft.outcomes)))
     if key not in _OF_ITEMS:
         # Numbers decide nothing here, so programs that differ in them share what is read.
-        text = Text(item, {c: o if c.alternatives else 0 for c, o in draft.outcomes.items()})
+        text = Text(item, {c: _default(c, o) for c, o in draft.outcomes.items()})
         text.choices(item.segment)
         tree = ast.parse(text.result(item_span(item)))
         scopes: _Scopes = {(): _Scope()}
@@ -92,11 +92,18 @@ def _of_item(item: Item, draft: SketchDraft) -> tuple[_Scopes, bool]:
     return _OF_ITEMS[key]
 
 
+def _default(choice: Choice, outcome: int | str) -> int:
+    """Gives what a flag is by default in place of a flag, and 0 for a number."""
+    if not choice.alternatives:
+        return 0
+    return int(outcome) % KEPT if choice.kind == "maybe" else int(outcome)
+
+
 def ways(segment: Segment, outcomes: Mapping[Choice, int | str]) -> Iterator[int]:
     """Gives which alternatives are taken in a segment, in order."""
     for choice in segment.choices:
         if choice.alternatives:
-            way = int(outcomes[choice])
+            way = _default(choice, outcomes[choice])
             yield way
             yield from ways(choice.alternatives[way], outcomes)
 

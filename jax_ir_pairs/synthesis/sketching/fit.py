@@ -34,7 +34,7 @@ class Fit:
     """The sizes that a `*s` stands for."""
     types: dict[str, Type] = field(default_factory=dict)
 
-    def copy(self) -> Fit:
+    def __copy__(self) -> Fit:
         """Gives one that can be changed apart from this one."""
         return Fit(dict(self.dims), dict(self.several), dict(self.types))
 

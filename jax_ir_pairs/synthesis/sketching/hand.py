@@ -30,10 +30,18 @@ class Hand:
     """New names of functions of the module, and what fills each hole."""
     variables: Mapping[str, Mapping[str, str]]
     """New names of variables, by the sketch whose items have them."""
+    flags: Mapping[tuple[str, str], str]
+    """The name of each option that stays, by sketch and option."""
 
     def names(self, item: Item) -> dict[str, str]:
         """Gives the new names that count in an item."""
         return {**self.functions, **self.variables.get(self.drawing.spaces[item.name], {})}
+
+    def flags_of(self, item: Item) -> dict[str, str]:
+        """Gives the names of the options that stay in an item."""
+        return {
+            option: name for (sketch, option), name in self.flags.items() if sketch == item.name
+        }
 
     def function(self, name: str) -> str:
         """Gives the name that a function of the module has."""
@@ -57,4 +65,10 @@ def hand_of(draft: SketchDraft, style: Style, stream: Stream) -> Hand:
     variables = {
         space: drawn_names(stream, items, taken, style.renaming) for space, items in groups.items()
     }
-    return Hand(drawing, draft.outcomes, style, stream, functions, variables)
+    flags = {flag: _flag_name(stream, flag[1], taken) for flag in drawing.flags}
+    return Hand(drawing, draft.outcomes, style, stream, functions, variables, flags)
+
+
+def _flag_name(stream: Stream, option: str, taken: set[str]) -> str:
+    names = (f"use_{option}", f"use_{option}", f"with_{option}", option)
+    return stream.choice([name for name in names if name not in taken] or [f"has_{option}"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jax_ir_pairs.synthesis.sketching.drawing import Signature
-from jax_ir_pairs.synthesis.sketching.types import Array, Dim, Fields, Repeated, Type
+from jax_ir_pairs.synthesis.sketching.style import Hints
+from jax_ir_pairs.synthesis.sketching.types import Array, Dim, Fields, Repeated, Type, Variable
 
 _AXES = {
     "b": "batch", "t": "time", "s": "time", "d": "features", "n": "n", "m": "m", "h": "heads",
@@ -13,31 +14,31 @@ _AXES = {
 }  # fmt: skip
 
 
+_UNSAID = Hints("array", "array", "{}, optional", "dict")
+"""How types are named in docstrings where there are no annotations."""
+
+
 def docstring(
     purpose: str, details: str, signature: Signature, names: Mapping[str, str], convention: str,
-    array: str,
+    hints: Hints | None,
 ) -> list[str]:  # fmt: skip
     """Gives the lines of a docstring, without indentation."""
     takes = [
         (names.get(name, name), type) for name, type in (*signature.takes, *signature.optional)
     ]
-    body: list[str] = []
-    if details:
-        body += ["", *details.splitlines()]
+    gives, shown = signature.gives, hints or _UNSAID
+    body = ["", *details.splitlines()] if details else []
     if convention == "google" and takes:
-        body += ["", "Args:", *(f"    {name}: {described(type)}" for name, type in takes)]
-        if signature.gives is not None:
-            body += ["", "Returns:", f"    {_capital(described(signature.gives))}"]
+        body += ["", "Args:", *(f"    {name}: {described(type, name)}" for name, type in takes)]
+        body += ["", "Returns:", f"    {described(gives)}"] if gives is not None else []
     elif convention == "numpy" and takes:
         body += ["", "Parameters", "----------"]
         for name, type in takes:
-            body += [
-                f"{name} : {kind(type, array) or 'pytree'}",
-                f"    {_capital(described(type))}",
-            ]
-        if signature.gives is not None:
-            body += ["", "Returns", "-------", kind(signature.gives, array) or "pytree",
-                     f"    {_capital(described(signature.gives))}"]  # fmt: skip
+            said = kind(type, shown, shown.array) or "pytree"
+            body += [f"{name} : {said}", f"    {described(type, name)}"]
+        if gives is not None:
+            said = kind(gives, shown, shown.result) or "pytree"
+            body += ["", "Returns", "-------", said, f"    {described(gives)}"]
     if not body:
         return [f'"""{purpose}"""']
     return [f'"""{purpose}', *body, '"""']
@@ -47,8 +48,18 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def described(type: Type) -> str:
-    """Gives a phrase for a value of a type: `logits of shape (b, c).`"""
+_TREES = {
+    "batch": "Batch of examples.",
+    "grads": "Gradients, one for each parameter.",
+    "params": "Parameters of the model.",
+    "state": "State before the step.",
+}
+
+
+def described(type: Type, name: str = "") -> str:
+    """Gives a phrase for a value of a type: `Logits of shape (batch, classes).`"""
+    if name in _TREES and not isinstance(type, Array):
+        return _TREES[name]
     match type:
         case Array(doc=doc) if doc:
             return f"{_capital(doc)}{shape(type)}."
@@ -63,7 +74,7 @@ def described(type: Type) -> str:
             return "List, one entry per layer."
         case tuple():
             return "Tuple of arrays."
-    return "Parameters."
+    return "Tree of arrays."
 
 
 def shape(type: Array) -> str:
@@ -87,19 +98,20 @@ def axis(dim: Dim) -> str:
     return f"{parts[0]} {dim[0]} {parts[1]}"
 
 
-def kind(type: Type | None, array: str) -> str:
-    """Gives the annotation of a type."""
+def kind(type: Type | None, hints: Hints, array: str) -> str:
+    """Gives the annotation of a type whose arrays are annotated as `array`, or nothing."""
     match type:
         case Array():
             return array
+        case Variable(name):
+            return "Any" if "{}" not in hints.tree and name.endswith((".P", ".S")) else ""
         case Fields():
-            return (
-                f"dict[str, {array}]"
-                if all(isinstance(t, Array) for _, t in type.items)
-                else "dict"
-            )
+            plain = all(isinstance(part, Array) for _, part in type.items)
+            if not plain and "{}" in hints.tree:
+                return hints.tree.partition("[")[0].lower()
+            return hints.tree.format(array)
         case Repeated():
-            return "list"
+            return "list" if "{}" in hints.tree or hints.tree == "dict" else hints.tree
         case tuple():
             if all(isinstance(part, Array) for part in type):
                 return f"tuple[{', '.join([array] * len(type))}]"

@@ -13,7 +13,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from jax_ir_pairs.synthesis.sketching.choices import Segment, is_call_of, segment
+from jax_ir_pairs.synthesis.sketching.choices import (
+    Choice,
+    Segment,
+    all_choices,
+    is_call_of,
+    is_option,
+    segment,
+)
 from jax_ir_pairs.synthesis.sketching.types import Type, interface, parse
 
 FOLDER = Path(__file__).parent.parent / "sketches"
@@ -144,6 +151,35 @@ class SourceFile:
             self.place(node.lineno, node.col_offset),
             self.place(node.end_lineno, node.end_col_offset),
         )
+
+    @cached_property
+    def flags(self) -> dict[str, Sketch]:
+        """The options that can stay as flags, by name, and the one sketch that each is about."""
+        uses: dict[str, list[tuple[Item, Choice]]] = {}
+        for item in self.items.values():
+            for choice in all_choices(item.segment):
+                if choice.kind == "maybe":
+                    uses.setdefault(choice.option, []).append((item, choice))
+        found = {}
+        for option, places in uses.items():
+            item, _ = places[0]
+            one = isinstance(item, Sketch) and all(other is item for other, _ in places)
+            if one and option.isidentifier() and all(self._can_stay(c) for _, c in places):
+                assert isinstance(item, Sketch)
+                found[option] = item
+        return found
+
+    def _can_stay(self, choice: Choice) -> bool:
+        """Tells whether a branch is no part of a chain of `elif`, and has what surely stays."""
+        node = choice.node
+        if isinstance(node, ast.IfExp):
+            return True
+        assert isinstance(node, ast.If)
+        if any(block and all(map(is_option, block)) for block in (node.body, node.orelse)):
+            return False
+        lines = [node.lineno, *(part.lineno for part in node.orelse[:1])]
+        texts = (self.text[self.line_starts[line - 1] :].lstrip() for line in lines)
+        return not any(text.startswith("elif ") for text in texts)
 
     @cached_property
     def comments(self) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
@@ -127,7 +128,7 @@ class Story:
         known = [v for v in self.values if v not in taken and not v.replaced]
         latest = [v for v in reversed(known) if is_tree or not v.is_input]
         for value in sorted(latest, key=lambda value: value.used):
-            before = self.drawing.fit.copy()
+            before = copy(self.drawing.fit)
             try:
                 self.drawing.fit.unify(type, value.type)
             except Unfit:

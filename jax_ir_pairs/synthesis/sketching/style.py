@@ -9,11 +9,39 @@ from jax_ir_pairs.synthesis.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """The annotations of one program."""
+
+    array: str
+    """Of a parameter that is an array."""
+    result: str
+    """Of a result that is one."""
+    optional: str
+    """Of what may be `None`: `{} | None`."""
+    tree: str
+    """Of a tree of arrays: `dict[str, {}]`, or one word for all."""
+
+    @classmethod
+    def draw(cls, stream: Stream) -> Hints:
+        """Gives the annotations of one program."""
+        array, result = stream.choice(
+            (("jax.Array", "jax.Array"), ("jnp.ndarray", "jnp.ndarray"), ("Array", "Array"),
+             ("jax.Array", "jax.Array"), ("ArrayLike", "jax.Array"), ("ArrayLike", "Array"))
+        )  # fmt: skip
+        return cls(
+            array,
+            result,
+            stream.choice(("{} | None", "Optional[{}]")),
+            stream.choice(("dict[str, {}]", "dict", "Any", "Any", "Dict[str, {}]")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Style:
     """The habits of one program."""
 
-    annotations: str
-    """What array parameters are annotated with, or nothing."""
+    hints: Hints | None
+    """How parameters are annotated, if at all."""
     docs: str
     """The convention of docstrings: `none`, `line`, `google` or `numpy`."""
     comments: bool
@@ -22,7 +50,10 @@ class Style:
     squares: str
     """`x ** 2` (`power`), `jnp.square(x)` (`function`), or as the sketch has it."""
     guards: str
-    """How arguments are checked: `raise`, `assert`, or not at all."""
+    """Checks of arguments: those of the sketches (`keep`), none (`drop`), or also `raise` or
+    `assert` where a sketch has none."""
+    inlining: float
+    """How many of the numbers that are defaults of parameters stand in the body instead."""
     module_doc: bool
     jitted: bool
     private: bool
@@ -36,13 +67,14 @@ class Style:
         """Gives the style of one program."""
         choice = stream.choice
         return cls(
-            annotations=choice(("", "", "", "jax.Array", "jnp.ndarray", "jax.Array")),
+            hints=Hints.draw(stream) if stream.chance(0.65) else None,
             docs=choice(("none", "none", "none", "line", "line", "line", "google", "numpy")),
             comments=stream.chance(0.5),
             methods=choice(("", "", "on", "off")),
             squares=choice(("", "power", "power", "function")),
-            guards=choice(("",) * 6 + ("raise", "raise", "assert")),
-            module_doc=stream.chance(0.3),
+            guards=choice(("keep",) * 6 + ("drop",) * 12 + ("raise", "assert")),
+            inlining=choice((0.0, 0.5, 0.9)),
+            module_doc=stream.chance(0.05),
             jitted=stream.chance(0.15),
             private=stream.chance(0.2),
             renaming=choice((0.0, 0.3, 0.6)),
@@ -52,6 +84,6 @@ class Style:
                 long_lax=stream.chance(0.6),
                 nn=stream.chance(0.1),
                 random=choice(("jax.random",) * 7 + ("random", "jr")),
-                tree_util=stream.chance(0.1),
+                tree_util=stream.chance(0.35),
             ),
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment
+from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment, left
 from jax_ir_pairs.synthesis.sketching.source import Item, SourceFile
 
 Edit = tuple[int, int, str]
@@ -25,6 +25,8 @@ class Text:
 
     item: Item
     outcomes: Mapping[Choice, int | str]
+    flags: Mapping[str, str] = field(default_factory=dict)
+    """The names of the options that stay as parameters."""
     edits: list[Edit] = field(default_factory=list)
     outdents: dict[int, int] = field(default_factory=dict)
     """By line: how many levels it moves to the left."""
@@ -44,17 +46,20 @@ class Text:
         """Makes the edits of all choices in a segment."""
         for choice in segment.choices:
             outcome = self.outcomes[choice]
-            if isinstance(choice.node, ast.If):
-                assert isinstance(outcome, int)
-                self._branch(choice.node, outcome, choice.rest)
-            elif choice.alternatives:
-                assert isinstance(outcome, int)
-                kept = choice.alternatives[outcome].node
-                self._expression(choice.node, kept)
+            alternatives = left(choice, outcome)
+            if len(alternatives) > 1:
+                assert isinstance(choice.node, ast.If | ast.IfExp)
+                test = choice.node.test
+                call = test.operand if isinstance(test, ast.UnaryOp) else test
+                self.edits.append((*self.file.span(call), self.flags[choice.option]))
+            elif isinstance(choice.node, ast.If):
+                self._branch(choice.node, int(outcome), choice.rest)
+            elif alternatives:
+                self._expression(choice.node, alternatives[0].node)
             else:
                 self.edits.append((*self.file.span(choice.node), str(outcome)))
-                continue
-            self.choices(choice.alternatives[int(outcome)])
+            for alternative in alternatives:
+                self.choices(alternative)
 
     def _expression(self, node: ast.AST, kept: ast.expr) -> None:
         start, end = self.file.span(node)

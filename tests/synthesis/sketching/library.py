@@ -12,12 +12,13 @@ from jax_ir_pairs.synthesis.sketching.writing import write
 from jax_ir_pairs.synthesis.stream import Stream
 
 PLAIN = Style(
-    annotations="",
+    hints=None,
     docs="none",
     comments=False,
     methods="",
     squares="",
-    guards="",
+    guards="keep",
+    inlining=0.0,
     module_doc=False,
     jitted=False,
     private=False,
@@ -45,5 +46,12 @@ def plainly(draft: SketchDraft) -> str:
 
 
 def sources(library: Library, name: str, count: int = 40) -> set[str]:
-    """Gives the programs of a sketch by several seeds, written plainly."""
-    return {plainly(draft_of(library, name, seed)) for seed in range(count)}
+    """Gives the programs of a sketch by several seeds, written plainly, without flags."""
+    drafts = [draft_of(library, name, seed) for seed in range(count)]
+    return {plainly(draft) for draft in drafts if not draft.drawing.flags}
+
+
+def flagged(library: Library, name: str, count: int = 40) -> set[str]:
+    """Gives those of the programs of a sketch in which an option stays."""
+    drafts = [draft_of(library, name, seed) for seed in range(count)]
+    return {plainly(draft) for draft in drafts if draft.drawing.flags}

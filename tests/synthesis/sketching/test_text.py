@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.synthesis.sketching.library import library_of, sources
+from tests.synthesis.sketching.library import flagged, library_of, sources
 
 HEAD = """
 import jax
@@ -106,6 +106,35 @@ if maybe("a"):
 return x
 """
     assert bodies(body) == {"x = jnp.where(\n    x > y,\n    x,\n    y,\n)\nreturn x", "return x"}
+
+
+def test_an_option_may_stay_as_a_flag() -> None:
+    text = f'''{HEAD}def f(x, y):
+    """Do it."""
+    if not maybe("centered"):
+        x = x - y
+    else:
+        x = x + y
+    return jnp.sin(x) if maybe("centered") else x
+'''
+    found = {source.partition("def ")[2] for source in flagged(library_of(text), "f")}
+    assert {source.replace("with_", "use_").replace("use_", "") for source in found} == {
+        f"f(x, y, centered={value}):\n    if not centered:\n        x = x - y\n    else:\n"
+        "        x = x + y\n    return jnp.sin(x) if centered else x\n"
+        for value in (True, False)
+    }
+
+
+def test_an_option_stays_only_where_no_input_is_idle() -> None:
+    text = f'''{HEAD}def f(x, y):
+    """Do it."""
+    if maybe("both"):
+        x = x + y
+    return x
+'''
+    found = flagged(library_of(text), "f", 80)
+    assert found
+    assert all("both=True" in source for source in found)
 
 
 def test_a_condition_of_the_program_stays() -> None:
