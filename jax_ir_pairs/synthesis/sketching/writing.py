@@ -85,17 +85,18 @@ def _fitted(lines: list[str]) -> list[str]:
             found.append(line)
         elif (match := _DEFINITION.fullmatch(line)) is not None:
             found += statement(match[2], match[3], len(match[1]), match[4])
-        elif (match := _STATEMENT.fullmatch(line)) is not None and _is_whole(line):
-            found += statement(match[2], match[3], len(match[1]))
+        elif (match := _STATEMENT.fullmatch(line)) is not None and _means_something(line):
+            several = statement(match[2], match[3], len(match[1]))
+            found += several if _means_something("\n".join(several)) else [line]
         else:
             found.append(line)
     return found
 
 
-def _is_whole(line: str) -> bool:
-    """Tells whether a line is a statement by itself, and has nothing that may not be split."""
+def _means_something(text: str) -> bool:
+    """Tells whether a text is a statement by itself, and has nothing that may not be split."""
     try:
-        ast.parse(line.strip().removeprefix("return "))
+        ast.parse(text.strip().removeprefix("return "))
     except SyntaxError:
         return False
-    return '"' not in line and "#" not in line
+    return '"' not in text and "#" not in text
