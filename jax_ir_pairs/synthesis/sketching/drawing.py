@@ -27,7 +27,7 @@ _DEPTH = 3
 _TRIES = 6
 _SHARED = ("stream", "library")
 """What a drawing has of its program's whole."""
-_KEPT = 0.3
+_KEPT = 0.2
 """Of the options that can stay as flags."""
 
 

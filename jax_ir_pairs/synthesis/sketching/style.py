@@ -24,9 +24,10 @@ class Hints:
     @classmethod
     def draw(cls, stream: Stream) -> Hints:
         """Gives the annotations of one program."""
-        array, result = stream.choice(
-            (("jax.Array", "jax.Array"), ("jnp.ndarray", "jnp.ndarray"), ("Array", "Array"),
-             ("jax.Array", "jax.Array"), ("ArrayLike", "jax.Array"), ("ArrayLike", "Array"))
+        array, result = stream.weighted(
+            [("jax.Array", "jax.Array"), ("jnp.ndarray", "jnp.ndarray"),
+             ("jax.typing.ArrayLike", "jax.Array"), ("Array", "Array")],
+            [4, 3, 2, 1],
         )  # fmt: skip
         return cls(
             array,
@@ -72,8 +73,8 @@ class Style:
             comments=stream.chance(0.5),
             methods=choice(("", "", "on", "off")),
             squares=choice(("", "power", "power", "function")),
-            guards=choice(("keep",) * 6 + ("drop",) * 12 + ("raise", "assert")),
-            inlining=choice((0.0, 0.5, 0.9)),
+            guards=choice(("keep",) * 11 + ("drop",) * 7 + ("raise", "assert")),
+            inlining=choice((0.3, 0.8, 1.0, 1.0)),
             module_doc=stream.chance(0.05),
             jitted=stream.chance(0.15),
             private=stream.chance(0.2),
