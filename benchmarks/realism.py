@@ -23,9 +23,13 @@ from pathlib import Path
 from rich.console import Console
 
 from likeness import corpus as real_code
-from likeness import python_figures
+from likeness import jaxpr_figures, python_figures, tracing
+from likeness.corpus import Corpus
 from likeness.reading import Row, build_rows, source_rows
 from likeness.report import Line, Report
+from likeness.tracing import Traced
+
+Sections = dict[str, Callable[[], Iterable[Line]]]
 
 _MOST = 10_000
 _SAMPLE = Path(__file__).parent.parent / "data" / "sample"
@@ -59,6 +63,31 @@ def _rows(asked: argparse.Namespace) -> list[Row]:
     return build_rows(asked.folder, asked.config, count, asked.seed)
 
 
+def _python_sections(asked: argparse.Namespace, every: list[Row], corpus: Corpus) -> Sections:
+    seed = asked.seed
+    whole = [row.python for row in every]
+    python = whole[: asked.rows]
+    found: Sections = {
+        "Style, share of programs": lambda: python_figures.style_lines(python, corpus, seed),
+        "Bits a byte": lambda: python_figures.bits_lines(python, corpus, seed),
+        "Classifier": lambda: python_figures.classifier_lines(python, corpus, seed),
+    }
+    if not asked.quick:
+        found["Novelty"] = lambda: python_figures.novelty_lines(whole, corpus, seed)
+        found["Near-duplicates"] = lambda: jaxpr_figures.near_duplicate_lines(every)
+    return found
+
+
+def _jaxpr_sections(asked: argparse.Namespace, every: list[Row], real: list[Traced]) -> Sections:
+    rows = every[: asked.rows]
+    return {
+        "Jaxprs": lambda: jaxpr_figures.size_lines(rows, real),
+        "Jaxprs, bits a byte": lambda: jaxpr_figures.bits_lines(rows, real, asked.seed),
+        "Jaxprs, classifier": lambda: jaxpr_figures.classifier_lines(rows, real),
+        "Pairs of primitives": lambda: jaxpr_figures.bigram_lines(rows, real),
+    }
+
+
 def main() -> None:
     """Prints the table, or programs."""
     asked = _arguments()
@@ -70,16 +99,10 @@ def main() -> None:
             print(f"# {number}\n{row.python}")
         return
     corpus = real_code.load(asked.corpus)
-    python = [row.python for row in rows]
     report = Report({"rows": len(rows), "seed": asked.seed})
-    sections: dict[str, Callable[[], Iterable[Line]]] = {
-        "Style, share of programs": lambda: python_figures.style_lines(python, corpus, asked.seed),
-        "Bits a byte": lambda: python_figures.bits_lines(python, corpus, asked.seed),
-        "Classifier": lambda: python_figures.classifier_lines(python, corpus, asked.seed),
-    }
-    if not asked.quick:
-        whole = [row.python for row in every]
-        sections["Novelty"] = lambda: python_figures.novelty_lines(whole, corpus, asked.seed)
+    sections = _python_sections(asked, every, corpus)
+    if not asked.quick and rows[0].jaxpr:
+        sections |= _jaxpr_sections(asked, every, tracing.load(asked.corpus, corpus.all))
     seconds = {}
     for name, lines in sections.items():
         begun = time.perf_counter()

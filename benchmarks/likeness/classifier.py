@@ -76,6 +76,10 @@ def features(documents: Documents) -> csr_matrix:
 
 def fit(rows: csr_matrix, is_second: Array) -> Array:
     """Gives the weights of logistic regression; both heaps count the same, whatever their sizes."""
+    places, used = np.unique(rows.indices, return_inverse=True)
+    shape = (rows.shape[0], len(places))
+    whole = np.zeros(rows.shape[1] + 1)
+    rows = csr_matrix((rows.data, used, rows.indptr), shape)  # without what no document has
     sign = np.where(is_second, 1.0, -1.0)
     weight = np.where(is_second, 0.5 / is_second.sum(), 0.5 / (~is_second).sum())
 
@@ -89,7 +93,8 @@ def fit(rows: csr_matrix, is_second: Array) -> Array:
 
     start = np.zeros(rows.shape[1] + 1)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 60})
-    return np.asarray(found.x)
+    whole[places], whole[-1] = found.x[:-1], found.x[-1]
+    return whole
 
 
 def area(scores: Array, is_second: Array) -> float:

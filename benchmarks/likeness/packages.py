@@ -57,6 +57,18 @@ HELD_OUT: Mapping[str, str] = {
 """What only the benchmark sees: physics, images, state spaces, molecules, optimizers, statistics,
 transport, reinforcement learning, plasmas."""
 
+SUPPORT: Mapping[str, str] = {
+    "einops": "0.8.2",
+    "jaxtyping": "0.3.11",
+    "jmp": "0.0.4",
+    "multipledispatch": "1.0.0",
+    "tabulate": "0.10.0",
+    "toolz": "1.2.0",
+    "treescope": "0.1.10",
+    "wadler-lindig": "0.1.8",
+}
+"""What the others import: not measured, and only needed to trace them."""
+
 PARTS: Mapping[str, tuple[str, ...]] = {
     "jax": (
         "jax/_src/image",
@@ -91,7 +103,7 @@ def fetch(folder: Path, packages: Mapping[str, str]) -> None:
     not tell them apart.
     """
     for name, version in packages.items():
-        place = _place(folder, name, version)
+        place = place_of(folder, name, version)
         if place.exists():
             continue
         wheels = folder / "wheels"
@@ -102,7 +114,7 @@ def fetch(folder: Path, packages: Mapping[str, str]) -> None:
         unpacked = place.with_name(f"{place.name}.partial")
         with zipfile.ZipFile(wheel) as archive:
             for member in archive.namelist():
-                if member.endswith(".py"):
+                if member.endswith((".py", ".dist-info/METADATA")):
                     archive.extract(member, unpacked)
         lay_out(unpacked)
         unpacked.rename(place)
@@ -118,7 +130,7 @@ def sources(folder: Path, packages: Mapping[str, str]) -> list[Source]:
     """Gives the files of the packages that are measured: no tests, and of JAX a user's parts."""
     found = []
     for name, version in packages.items():
-        place = _place(folder, name, version)
+        place = place_of(folder, name, version)
         for path in sorted(place.rglob("*.py")):
             relative = path.relative_to(place)
             if _is_measured(name, relative):
@@ -127,7 +139,8 @@ def sources(folder: Path, packages: Mapping[str, str]) -> list[Source]:
     return found
 
 
-def _place(folder: Path, name: str, version: str) -> Path:
+def place_of(folder: Path, name: str, version: str) -> Path:
+    """Gives the folder that the files of a package are unpacked into."""
     return folder / "sources" / f"{name}-{version}"
 
 
