@@ -82,6 +82,8 @@ def _by_order(text: Bytes) -> list[tuple[Codes, Codes]]:
 
 def _refined(shorter: Floats, runs: Codes, counts: Codes, asked: Codes) -> Floats:
     """Gives the probabilities of the last bytes of `asked`, from those with a byte less before."""
+    if not len(runs):  # nothing was read
+        return shorter
     discounts = _discounts(counts)[np.minimum(counts, 3)]
     heads, first = np.unique(runs >> np.uint64(8), return_index=True)
     total = _looked_up(heads, np.add.reduceat(counts, first), asked >> np.uint64(8))

@@ -67,7 +67,8 @@ def bits_lines(ours: Sequence[str], corpus: Corpus, seed: int) -> Iterator[Line]
     yield from help_lines("programs", measure_help(seen, ours, held_out))
     plain = [list(map(code_alone, texts)) for texts in (seen, ours, held_out)]
     yield from help_lines("programs without prose", measure_help(*plain))
-    functions = measure_help(alone[_TESTED:], ours, alone[:_TESTED])
+    tested = min(_TESTED, len(alone) // 4)
+    functions = measure_help(alone[tested:], ours, alone[:tested])
     yield from help_lines("functions alone", functions, "≥ 50 %")
 
 

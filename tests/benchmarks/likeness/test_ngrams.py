@@ -43,3 +43,7 @@ def test_help_is_of_the_gain_of_real_text() -> None:
     real = [_text(WORDS, seed) for seed in range(40)]
     found = measure_help(real, [], [_text(WORDS, 50)])
     assert found.with_ours == found.alone >= found.with_real
+
+
+def test_where_nothing_was_read_all_bytes_are_alike() -> None:
+    assert bits_a_byte([], ["some text of real code"]) == 8
