@@ -72,6 +72,8 @@ def trace(units: Iterable[Unit], path: Sequence[Path]) -> list[Traced]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+        if process.returncode:  # what comes after the function that ended it is left out
+            print(f"the process ended with {process.returncode}", file=sys.stderr, flush=True)
         answers.seek(0)
         return [Traced(**json.loads(line)) for line in answers if line.endswith("\n")]
 

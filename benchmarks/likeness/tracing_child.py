@@ -15,6 +15,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import sys
 import zlib
@@ -26,6 +27,7 @@ import jax.numpy as jnp
 
 _TRIALS = 25
 _SECONDS = 2.0  # of CPU time, for all guesses at a function
+_MEMORY = 4 << 30  # bytes; some functions make arrays as large as a guessed argument says
 _LONGEST = 400_000
 _SHAPES = ((32, 64), (64,), (), (8, 32, 64), (48, 48), (8, 16, 16, 32), (5, 48, 48))
 _DTYPES = (jnp.float32,) * 5 + (jnp.int32, jnp.bool_)
@@ -43,6 +45,7 @@ class _TooLong(BaseException):  # no function catches it
 def main() -> None:
     """Traces the units that come in."""
     signal.signal(signal.SIGPROF, _stop)
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what functions print is no answer
     known: set[tuple[str, str]] = set()
