@@ -16,9 +16,8 @@ from likeness.report import Line
 from likeness.tracing import Traced
 
 _T = TypeVar("_T")
-_TESTED = 0.25  # the share of real jaxprs that the model is tested on
 _DTYPES = ("f32", "f64", "f16", "bf16", "i32", "i64", "u32", "bool", "key", "c64")
-_LONGEST = 8_000  # characters; one text may not be most of what a model reads
+_LONGEST = 40_000  # characters; one text may not be most of what a model reads
 
 
 def size_lines(rows: Sequence[Row], real: Sequence[Traced]) -> Iterator[Line]:
@@ -41,11 +40,17 @@ def size_lines(rows: Sequence[Row], real: Sequence[Traced]) -> Iterator[Line]:
 
 
 def bits_lines(rows: Sequence[Row], real: Sequence[Traced], seed: int) -> Iterator[Line]:
-    """Gives bits a byte of real jaxprs, of functions that the model did not read."""
-    texts = [traced.jaxpr for traced in shuffled(real, seed) if len(traced.jaxpr) <= _LONGEST]
+    """Gives bits a byte of real jaxprs, of packages that the model did not read.
+
+    Drawn from all packages alike, real ones would teach what is a package's own, and the few sizes
+    that arguments were guessed with.
+    """
+    traced = [each for each in shuffled(real, seed) if len(each.jaxpr) <= _LONGEST]
+    seen, held_out = (
+        [each.jaxpr for each in traced if each.package in of] for of in (SEEN, HELD_OUT)
+    )
     ours = [row.jaxpr for row in rows if len(row.jaxpr) <= _LONGEST]
-    tested = int(_TESTED * len(texts))
-    yield from help_lines("jaxprs", measure_help(texts[tested:], ours, texts[:tested]))
+    yield from help_lines("jaxprs", measure_help(seen, ours, held_out))
 
 
 def classifier_lines(rows: Sequence[Row], real: Sequence[Traced]) -> Iterator[Line]:

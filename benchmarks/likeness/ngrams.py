@@ -30,6 +30,8 @@ class Help:
     alone: float
     with_ours: float
     with_real: float
+    more: int
+    """Bytes of either that were added."""
 
     @property
     def share(self) -> float:
@@ -38,14 +40,19 @@ class Help:
 
 
 def measure_help(real: Sequence[str], ours: Sequence[str], tested: Sequence[str]) -> Help:
-    """Measures what the first `ALONE` bytes of `real` teach of `tested`, and `MORE` of either."""
+    """Measures what `ALONE` bytes of `real` teach of `tested`, and more of ours or of real text.
+
+    Both get as much, `MORE` bytes, or what there is of real text where that is less.
+    """
     first, rest = cut(real, ALONE)
     more_real, _ = cut(rest, MORE)
-    more_ours, _ = cut(ours, MORE)
+    more = sum(len(text.encode()) for text in more_real)
+    more_ours, _ = cut(ours, more)
     return Help(
         bits_a_byte(first, tested),
         bits_a_byte(first + more_ours, tested),
         bits_a_byte(first + more_real, tested),
+        more,
     )
 
 

@@ -75,7 +75,8 @@ def bits_lines(ours: Sequence[str], corpus: Corpus, seed: int) -> Iterator[Line]
 def help_lines(name: str, found: Help, aim: str = "") -> Iterator[Line]:
     """Gives the lines of one measurement of bits a byte."""
     yield Line(f"{name}: 0.3 MB of real code", found.alone)
-    yield Line(f"{name}: with 1 MB more", found.with_ours, found.with_real)
+    yield Line(f"{name}: with more of ours, of real code", found.with_ours, found.with_real)
+    yield Line(f"{name}: MB of either more", found.more / 1e6, found.more / 1e6)
     share = f"{name}: gained, of what real code gains"
     yield Line(share, found.share, 1.0, aim=aim, unit="share")
 

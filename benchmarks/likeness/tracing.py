@@ -30,7 +30,7 @@ class Traced:
 
 
 def load(folder: Path, units: Sequence[Unit]) -> list[Traced]:
-    """Gives the jaxprs of those units that trace; they are traced where `folder` lacks them."""
+    """Gives the distinct jaxprs of what traces; they are traced where `folder` lacks them."""
     kept = folder / f"jaxprs-{_version(units)}.jsonl"
     if not kept.exists():
         every = {**packages.SEEN, **packages.HELD_OUT, **packages.SUPPORT}
@@ -44,7 +44,8 @@ def load(folder: Path, units: Sequence[Unit]) -> list[Traced]:
         partial.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in found))
         partial.rename(kept)
     with kept.open(encoding="utf-8") as file:
-        return [Traced(**json.loads(line)) for line in file]
+        every_traced = [Traced(**json.loads(line)) for line in file]
+    return list({traced.jaxpr: traced for traced in reversed(every_traced)}.values())[::-1]
 
 
 def trace(units: Iterable[Unit], path: Sequence[Path]) -> list[Traced]:

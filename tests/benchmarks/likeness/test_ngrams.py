@@ -38,11 +38,18 @@ def test_bytes_are_cut_between_texts() -> None:
 
 
 def test_help_is_of_the_gain_of_real_text() -> None:
-    assert Help(2.0, 1.75, 1.5).share == 0.5
-    assert Help(2.0, 2.25, 1.5).share == -0.5
+    assert Help(2.0, 1.75, 1.5, 1).share == 0.5
+    assert Help(2.0, 2.25, 1.5, 1).share == -0.5
+
+
+def test_ours_and_real_text_get_as_much() -> None:
     real = [_text(WORDS, seed) for seed in range(40)]
-    found = measure_help(real, [], [_text(WORDS, 50)])
-    assert found.with_ours == found.alone >= found.with_real
+    ours = [_text(("epsilon", "zeta"), seed) for seed in range(400)]
+    found = measure_help(real, ours, [_text(WORDS, 50)])
+    assert 0 < found.more < 200_000
+    assert found.with_real <= found.alone <= found.with_ours
+    more_than_enough = measure_help(real, ours[:40], [_text(WORDS, 50)])
+    assert more_than_enough.with_ours == found.with_ours
 
 
 def test_where_nothing_was_read_all_bytes_are_alike() -> None:
