@@ -1,0 +1,1 @@
+"""How much a build is like real code: its sources, their figures, and the table of both."""
