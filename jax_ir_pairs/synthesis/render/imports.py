@@ -18,6 +18,7 @@ _IMPORTS = tuple(
         (_STANDARD, r"\bfunctools\.", "import functools"),
         (_STANDARD, r"(?<![\w.])itertools\.", "import itertools"),
         (_STANDARD, r"(?<![\w.])math\.", "import math"),
+        (_STANDARD, r"(?<![\w.])operator\.", "import operator"),
         (_STANDARD, r"\bCallable\b", "from collections.abc import Callable"),
         (_STANDARD, r"\bSequence\b", "from collections.abc import Sequence"),
         *(

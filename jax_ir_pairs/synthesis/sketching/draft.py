@@ -142,7 +142,7 @@ def draw_from(
     types: list[Type]
     if story.steps:
         types = [v.type for v in story.inputs]
-        trees_of_keys = [within("key", "")] if story.num_keys else []
+        trees_of_keys = [parse("key")] if story.num_keys else []
     else:
         known = dict((*signature.takes, *signature.optional))
         types = [known[name] for name in entry_parameters(drawing, first, passed)]

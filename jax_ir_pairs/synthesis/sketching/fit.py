@@ -73,6 +73,10 @@ class Fit:
         if wanted == given:
             return
         match wanted, given:
+            case Variable(name), Variable(other):
+                # A tree of parameters stays one.
+                first, second = (name, given) if not is_tree(name) else (other, wanted)
+                self.types[first] = second
             case Variable(name), _:
                 self._decide(name, given)
             case _, Variable(name):
@@ -96,7 +100,7 @@ class Fit:
                 raise Unfit(f"{wanted} is not {given}")
 
     def _decide(self, variable: str, type: Type) -> None:
-        if isinstance(type, Array) and variable.endswith((".P", ".S")):
+        if isinstance(type, Array) and is_tree(variable):
             raise Unfit(f"{type} is no tree of parameters")
         self.types[variable] = type
 
@@ -136,6 +140,11 @@ class Fit:
             case tuple() as parts:
                 return tuple(self.tree(part, sizes, dtypes) for part in parts)
         raise Unfit(f"nothing decides {type}")
+
+
+def is_tree(variable: str) -> bool:
+    """Tells whether a variable stands for a tree of arrays: parameters or a state."""
+    return variable.endswith((".P", ".S"))
 
 
 def value(size: Dim, sizes: Mapping[str, int]) -> int:

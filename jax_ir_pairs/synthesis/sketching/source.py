@@ -62,11 +62,11 @@ class Item:
 
     @cached_property
     def spelled_out(self) -> frozenset[str]:
-        """Names that stand somewhere as a string, as a field, or in a list of a statement."""
+        """Names that stand somewhere as a string, an attribute, a field, or in a list."""
         found: set[str] = set()
         for node in self.nodes:
             match node:
-                case ast.Constant(value=str(text)):
+                case ast.Constant(value=str(text)) | ast.Attribute(attr=text):
                     found.add(text)
                 case ast.Nonlocal(names=names) | ast.Global(names=names):
                     found.update(names)

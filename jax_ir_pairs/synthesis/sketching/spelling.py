@@ -29,18 +29,34 @@ def spelling(item: Item, style: Style) -> Iterator[Edit]:
                 func=ast.Attribute(value=ast.Name(id="jnp"), attr=name), args=[first, *_]
             ):
                 if name in _METHODS and style.methods == "on" and _is_plain(first):
-                    yield from _as_method(item, node, first, name)
+                    # What becomes a power needs parentheses before a method.
+                    if not (style.squares == "power" and _is_square(first)):
+                        yield from _as_method(item, node, first, name)
+                elif name in _METHODS and style.squares == "function":
+                    yield from _as_square(item, first)
                 elif name == "square" and style.squares == "power" and len(node.args) == 1:
                     yield from _as_power(item, node, first)
             case ast.Call(func=ast.Attribute(value=owner, attr=name)):
                 if name in _METHODS and style.methods == "off" and _is_array(owner):
                     yield from _as_function(item, node, owner, name)
-            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)):
-                if style.squares == "function" and not isinstance(left, ast.Constant):
-                    start, end = item.file.span(node)
-                    inner, after = item.file.span(left)
-                    yield start, inner, "jnp.square("
-                    yield after, end, ")"
+
+
+def _is_square(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "square"
+    )
+
+
+def _as_square(item: Item, node: ast.expr) -> Iterator[Edit]:
+    """Writes a power as a function: inside of a reduction, where it is of an array."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)):
+            start, end = item.file.span(node)
+            inner, after = item.file.span(left)
+            yield start, inner, "jnp.square("
+            yield after, end, ")"
 
 
 def _is_plain(node: ast.expr) -> bool:
@@ -54,6 +70,8 @@ def _is_array(node: ast.expr) -> bool:
     """Tells whether what a method is called on is an array rather than a module or an object."""
     if not _is_plain(node) or isinstance(node, ast.Attribute):
         return False
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+        return node.value.attr != "at"  # what follows is an update
     return not (isinstance(node, ast.Name) and node.id in _MODULES)
 
 

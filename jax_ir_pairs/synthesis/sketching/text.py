@@ -180,11 +180,23 @@ def renaming(item: Item, names: Mapping[str, str], own: frozenset[str]) -> Itera
                 word = "def " if isinstance(node, ast.FunctionDef) else "class "
                 start = file.place(node.lineno, node.col_offset) + len(word)
                 yield start, start + len(name), names[name]
-            case ast.Call(func=ast.Name(id=callee)) if callee in own:
+            case ast.Call() if _called(node) in own:
                 for keyword in node.keywords:
                     if keyword.arg is not None and keyword.arg in names:
                         start = file.place(keyword.lineno, keyword.col_offset)
                         yield start, start + len(keyword.arg), names[keyword.arg]
+
+
+def _called(node: ast.Call) -> str:
+    """Gives the function that a call is of, or that it binds arguments of."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="partial") | ast.Attribute(attr="partial"), args=[first, *_]
+        ):
+            return first.id if isinstance(first, ast.Name) else ""
+        case ast.Call(func=ast.Name(id=name)):
+            return name
+    return ""
 
 
 def _in_braces(text: str, names: Mapping[str, str]) -> str:
