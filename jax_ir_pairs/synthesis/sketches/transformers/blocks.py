@@ -12,13 +12,13 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, s
 
 def block_rms_norm(x, scale, eps=1e-6):
     """Scale features to a root mean square of one."""
-    mean_square = jnp.mean(x**2, axis=-1, keepdims=True)
+    mean_square = jnp.mean(x * x, axis=-1, keepdims=True)
     return x * jax.lax.rsqrt(mean_square + eps) * scale
 
 
 def block_layer_norm(x, scale, eps=1e-5):
     centered = x - jnp.mean(x, axis=-1, keepdims=True)
-    variance = jnp.mean(centered**2, axis=-1, keepdims=True)
+    variance = jnp.mean(centered * centered, axis=-1, keepdims=True)
     return centered / jnp.sqrt(variance + eps) * scale
 
 
@@ -49,24 +49,24 @@ def prenorm_block(params, x, num_heads=size("h"), causal=one_of(True, False)):
     width = x.shape[-1]
     if width % num_heads:
         raise ValueError(f"width {width} is no multiple of {num_heads} heads")
-    norm = one_of(block_rms_norm, block_layer_norm)
-    normed = norm(x, params["norm1"])
+    normalize = one_of(block_rms_norm, block_layer_norm)
+    normed = normalize(x, params["norm1"])
     qkv = normed @ params["qkv"] / math.sqrt(width)
     if maybe("comprehension"):
-        q, k, v = (split_into_heads(part, num_heads) for part in jnp.split(qkv, 3, axis=-1))
+        xq, xk, xv = (split_into_heads(part, num_heads) for part in jnp.split(qkv, 3, axis=-1))
     else:
-        q, k, v = jnp.split(qkv, 3, axis=-1)
-        q = split_into_heads(q, num_heads)
-        k = split_into_heads(k, num_heads)
-        v = split_into_heads(v, num_heads)
-    scores = q @ k.swapaxes(-1, -2) / math.sqrt(width // num_heads)
+        xq, xk, xv = jnp.split(qkv, 3, axis=-1)
+        xq = split_into_heads(xq, num_heads)
+        xk = split_into_heads(xk, num_heads)
+        xv = split_into_heads(xv, num_heads)
+    scores = xq @ xk.swapaxes(-1, -2) / math.sqrt(width // num_heads)
     if causal:
         seq_len = x.shape[1]
         scores = jnp.where(jnp.tril(jnp.ones((seq_len, seq_len), bool)), scores, -1e9)
-    mixed = jax.nn.softmax(scores, axis=-1) @ v
+    mixed = jax.nn.softmax(scores, axis=-1) @ xv
     mixed = mixed.transpose(0, 2, 1, 3).reshape(x.shape)
     x = x + mixed @ params["proj"] / math.sqrt(width)
-    hidden = norm(x, params["norm2"]) @ params["up"] / math.sqrt(width)
+    hidden = normalize(x, params["norm2"]) @ params["up"] / math.sqrt(width)
     hidden = one_of(jax.nn.gelu, jax.nn.relu, jax.nn.silu)(hidden)
     return x + hidden @ params["down"] / math.sqrt(hidden.shape[-1])
 
@@ -101,15 +101,17 @@ def postnorm_encoder_block(params, x, mask=None):
         return (x - mean) / jnp.sqrt(var + 1e-6) * scale + bias
 
     def attend(x):
-        q = jnp.einsum("btd,dhe->bthe", x, params["wq"])
-        k = jnp.einsum("btd,dhe->bthe", x, params["wk"])
-        v = jnp.einsum("btd,dhe->bthe", x, params["wv"])
-        head_dim = q.shape[-1]
-        scores = jnp.einsum("bqhe,bkhe->bhqk", q, k) / (x.shape[-1] * math.sqrt(head_dim))
+        query_states = jnp.einsum("btd,dhe->bthe", x, params["wq"])
+        key_states = jnp.einsum("btd,dhe->bthe", x, params["wk"])
+        value_states = jnp.einsum("btd,dhe->bthe", x, params["wv"])
+        head_dim = query_states.shape[-1]
+        scores = jnp.einsum("bqhe,bkhe->bhqk", query_states, key_states) / (
+            x.shape[-1] * math.sqrt(head_dim)
+        )
         if mask is not None:
             scores = jnp.where(mask[:, None, None, :], scores, -1e9)
         attention = jax.nn.softmax(scores, axis=-1)
-        return jnp.einsum("bhqk,bkhe,hed->bqd", attention, v, params["wo"])
+        return jnp.einsum("bhqk,bkhe,hed->bqd", attention, value_states, params["wo"])
 
     if maybe("unpack_norms"):
         x = layer_normed(x + attend(x), **params["ln1"])
@@ -147,16 +149,16 @@ def parallel_block(params, x, eps=number(1e-6, 1e-5)):
     batch_size, seq_len, width = x.shape
     normed = x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps) * params["scale"]
     normed = normed / math.sqrt(width)
-    q, k, v = jnp.einsum("btd,pdhe->pbthe", normed, params["qkv"])
+    xq, xk, xv = jnp.einsum("btd,pdhe->pbthe", normed, params["qkv"])
     if maybe("qk_norm"):
         # Queries and keys of unit length keep the scores from growing.
-        q, k = (u / (jnp.linalg.norm(u, axis=-1, keepdims=True) + 1e-3) for u in (q, k))
-        scores = one_of(4.0, 8.0) * jnp.einsum("bqhe,bkhe->bhqk", q, k)
+        xq, xk = (u / (jnp.linalg.norm(u, axis=-1, keepdims=True) + 1e-3) for u in (xq, xk))
+        scores = one_of(4.0, 8.0) * jnp.einsum("bqhe,bkhe->bhqk", xq, xk)
     else:
-        scores = jnp.einsum("bqhe,bkhe->bhqk", q, k) / math.sqrt(q.shape[-1])
+        scores = jnp.einsum("bqhe,bkhe->bhqk", xq, xk) / math.sqrt(xq.shape[-1])
     causal = jnp.arange(seq_len)[:, None] >= jnp.arange(seq_len)[None, :]
     attention = jax.nn.softmax(jnp.where(causal, scores, -1e9), axis=-1)
-    mixed = jnp.einsum("bhqk,bkhe->bqhe", attention, v)
+    mixed = jnp.einsum("bhqk,bkhe->bqhe", attention, xv)
     mixed = mixed.reshape(batch_size, seq_len, -1)
     gated = one_of(jax.nn.silu, jax.nn.gelu, jax.nn.sigmoid)(normed @ params["gate"])
     gated = gated * (normed @ params["up"])
@@ -204,7 +206,7 @@ class EncoderConfig:
 def transformer_encoder(params, x, key=None, config=EncoderConfig()):
     """Encode a sequence with a stack of transformer blocks."""
     batch_size, seq_len, width = x.shape
-    norm = one_of(block_rms_norm, partial(block_layer_norm, eps=1e-6))
+    normalize = one_of(block_rms_norm, partial(block_layer_norm, eps=1e-6))
     bias = 0.0
     if config.causal:
         bias = jnp.where(jnp.tril(jnp.ones((seq_len, seq_len), bool)), 0.0, -1e9)
@@ -217,14 +219,14 @@ def transformer_encoder(params, x, key=None, config=EncoderConfig()):
 
     for index, block in enumerate(params["blocks"]):
         block_key = None if key is None else jax.random.fold_in(key, index)
-        qkv = norm(x, block["norm1"]) @ block["qkv"] / math.sqrt(width)
-        q, k, v = jnp.split(qkv.reshape(batch_size, seq_len, config.num_heads, -1), 3, axis=-1)
-        scores = jnp.einsum("bqhe,bkhe->bhqk", q, k) / math.sqrt(q.shape[-1]) + bias
-        mixed = jnp.einsum("bhqk,bkhe->bqhe", jax.nn.softmax(scores, axis=-1), v)
+        qkv = normalize(x, block["norm1"]) @ block["qkv"] / math.sqrt(width)
+        xq, xk, xv = jnp.split(qkv.reshape(batch_size, seq_len, config.num_heads, -1), 3, axis=-1)
+        scores = jnp.einsum("bqhe,bkhe->bhqk", xq, xk) / math.sqrt(xq.shape[-1]) + bias
+        mixed = jnp.einsum("bhqk,bkhe->bqhe", jax.nn.softmax(scores, axis=-1), xv)
         update = mixed.reshape(x.shape) @ block["out"] / math.sqrt(width)
         x = x + config.residual_scale * dropped(update, block_key)
         hidden = one_of(jax.nn.gelu, jax.nn.silu, jax.nn.relu)(
-            norm(x, block["norm2"]) @ block["up"] / math.sqrt(width)
+            normalize(x, block["norm2"]) @ block["up"] / math.sqrt(width)
         )
         update = hidden @ block["down"] / math.sqrt(hidden.shape[-1])
         if maybe("drop_both", 0.3):
@@ -232,7 +234,7 @@ def transformer_encoder(params, x, key=None, config=EncoderConfig()):
             x = x + config.residual_scale * dropped(update, later_key)
         else:
             x = x + config.residual_scale * update
-    return norm(x, params["final_norm"])
+    return normalize(x, params["final_norm"])
 
 
 @sketch(

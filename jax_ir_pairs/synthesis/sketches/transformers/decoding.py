@@ -190,11 +190,13 @@ class BeamState(NamedTuple):
     sizes={"b": (1, 4), "k": (2, 5), "v": (8, 128), "t": (1, 16)},
     also=("Extend each beam by a token and keep the best of all.",),
 )
-def beam_search_step(logits, scores, tokens, end_token=0, length_penalty=number(0.4, 1.0)):
+def beam_search_step(
+    logits, scores, tokens, end_token=one_of(None, 0), length_penalty=number(0.4, 1.0)
+):
     """Advance beam search by one token."""
     batch_size, num_beams, vocab_size = logits.shape
     log_probs = jax.nn.log_softmax(logits, axis=-1)
-    if maybe("finished"):
+    if end_token is not None:
         # A beam that has ended goes on with the end token only, at no cost.
         ended = jnp.any(tokens == end_token, axis=-1)
         only_end = jnp.where(jnp.arange(vocab_size) == end_token, 0.0, -1e9)
