@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -206,7 +205,7 @@ class EncoderConfig:
 def transformer_encoder(params, x, key=None, config=EncoderConfig()):
     """Encode a sequence with a stack of transformer blocks."""
     batch_size, seq_len, width = x.shape
-    normalize = one_of(block_rms_norm, partial(block_layer_norm, eps=1e-6))
+    normalize = one_of(block_rms_norm, block_layer_norm)
     bias = 0.0
     if config.causal:
         bias = jnp.where(jnp.tril(jnp.ones((seq_len, seq_len), bool)), 0.0, -1e9)
@@ -217,6 +216,7 @@ def transformer_encoder(params, x, key=None, config=EncoderConfig()):
         kept = jax.random.bernoulli(key, 1 - config.dropout, update.shape)
         return jnp.where(kept, update / (1 - config.dropout), 0)
 
+    activation = one_of(jax.nn.gelu, jax.nn.silu, jax.nn.relu)
     for index, block in enumerate(params["blocks"]):
         block_key = None if key is None else jax.random.fold_in(key, index)
         qkv = normalize(x, block["norm1"]) @ block["qkv"] / math.sqrt(width)
@@ -225,9 +225,7 @@ def transformer_encoder(params, x, key=None, config=EncoderConfig()):
         mixed = jnp.einsum("bhqk,bkhe->bqhe", jax.nn.softmax(scores, axis=-1), xv)
         update = mixed.reshape(x.shape) @ block["out"] / math.sqrt(width)
         x = x + config.residual_scale * dropped(update, block_key)
-        hidden = one_of(jax.nn.gelu, jax.nn.silu, jax.nn.relu)(
-            normalize(x, block["norm2"]) @ block["up"] / math.sqrt(width)
-        )
+        hidden = activation(normalize(x, block["norm2"]) @ block["up"] / math.sqrt(width))
         update = hidden @ block["down"] / math.sqrt(hidden.shape[-1])
         if maybe("drop_both", 0.3):
             later_key = None if key is None else jax.random.fold_in(block_key, 1)

@@ -11,9 +11,8 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, sketch
 
 def run_experts(inputs, w1, w2):
     """Apply one two-layer network per expert to the slots of that expert."""
-    hidden = one_of(jax.nn.gelu, jax.nn.relu, jax.nn.silu)(
-        jnp.einsum("ecd,edm->ecm", inputs, w1) / math.sqrt(w1.shape[1])
-    )
+    hidden = jnp.einsum("ecd,edm->ecm", inputs, w1) / math.sqrt(w1.shape[1])
+    hidden = one_of(jax.nn.gelu, jax.nn.relu, jax.nn.silu)(hidden)
     return jnp.einsum("ecm,emd->ecd", hidden, w2) / math.sqrt(w2.shape[1])
 
 

@@ -59,6 +59,7 @@ def causal_language_model(params, tokens):
         jnp.tril(jnp.ones((seq_len, seq_len), bool)),
         jnp.arange(seq_len)[:, None] >= jnp.arange(seq_len),
     )
+    activation = one_of(jax.nn.gelu, jax.nn.relu, jax.nn.silu, jnp.tanh)
     for block in params["blocks"]:
         xq, xk, xv = jnp.einsum("btd,phde->pbhte", unit_rms(x) / math.sqrt(width), block["qkv"])
         scores = jnp.einsum("bhqe,bhke->bhqk", xq, xk) / math.sqrt(xq.shape[-1])
@@ -68,9 +69,7 @@ def causal_language_model(params, tokens):
             x = x + jnp.einsum("bqhe,hed->bqd", mixed, block["out"]) / math.sqrt(width)
         else:
             x = x + jnp.einsum("bhqk,bhke,hed->bqd", attention, xv, block["out"]) / math.sqrt(width)
-        hidden = one_of(jax.nn.gelu, jax.nn.relu, jax.nn.silu)(
-            unit_rms(x) @ block["up"] / math.sqrt(width)
-        )
+        hidden = activation(unit_rms(x) @ block["up"] / math.sqrt(width))
         if maybe("squared", 0.25):
             # Squared rectifiers, as in Primer.
             hidden = jnp.square(jnp.maximum(hidden, 0))
@@ -182,7 +181,7 @@ def rotary_language_model(params, tokens, head_dim=size("2*e"), rope_base=10000.
         "tokens": "tokens i[b, t]",
         "mask?": "mask bool[b, t]: true where there is a token",
     },
-    gives="logits f[b, t, v]",
+    gives="f[b, t, v]",
     sizes={
         "b": (1, 4),
         "t": (3, 24),
