@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, sketch
+from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, sketch
 
 
 @sketch(
@@ -240,7 +240,7 @@ def minimal_gru(params, x):
     also=("Train the linear readout of a random recurrent network.",),
 )
 def fit_echo_state_network(
-    key, inputs, targets, num_units=one_of(8, 12), leak=number(0.2, 0.7), ridge=number(1e-2, 1.0)
+    key, inputs, targets, num_units=size("m"), leak=number(0.2, 0.7), ridge=number(1e-2, 1.0)
 ):
     """Fit a ridge regression on the states of a fixed random reservoir."""
     num_steps, num_inputs = inputs.shape
@@ -261,45 +261,8 @@ def fit_echo_state_network(
     kept, wanted = states[washout:], targets[washout:]
     gram = kept.T @ kept + ridge * jnp.eye(num_units, dtype=kept.dtype)
     if maybe("cholesky"):
-        factor = jax.scipy.linalg.cho_factor(gram)
-        readout = jax.scipy.linalg.cho_solve(factor, kept.T @ wanted)
+        cholesky = jax.scipy.linalg.cho_factor(gram)
+        readout = jax.scipy.linalg.cho_solve(cholesky, kept.T @ wanted)
     else:
         readout = jnp.linalg.solve(gram, kept.T @ wanted)
     return states @ readout, readout
-
-
-@sketch(
-    takes={
-        "params": {
-            "embed": "f[v, d]",
-            "w": "f[d, 2*d]",
-            "u": "f[d, 2*d]",
-            "b": "f[2*d]",
-            "out": "f[d, v]",
-        },
-        "tokens": "tokens i[b, t]",
-    },
-    gives="logits f[b, t, v]",
-    sizes={"b": (1, 6), "t": (3, 24), "v": (8, 128), "d": (4, 24)},
-    also=("Language model with a recurrent state in place of attention.",),
-)
-def recurrent_language_model(params, tokens):
-    """Predict next tokens from the state of a recurrent network."""
-    width = params["embed"].shape[1]
-    embedded = params["embed"][tokens.T]
-    recurrent = params["u"] / math.sqrt(width)
-
-    def step(state, x_t):
-        gates = x_t @ params["w"] / math.sqrt(width) + state @ recurrent + params["b"]
-        forget, candidate = jnp.split(gates, 2, axis=-1)
-        forget = jax.nn.sigmoid(forget + one_of(1.0, 0.0, 2.0))
-        state = forget * state + (1 - forget) * jnp.tanh(candidate)
-        if maybe("logits_in_loop"):
-            return state, state @ params["out"] / math.sqrt(width)
-        return state, state
-
-    start = jnp.zeros((tokens.shape[0], width), embedded.dtype)
-    _, outputs = jax.lax.scan(step, start, embedded)
-    if maybe("logits_in_loop"):
-        return outputs.swapaxes(0, 1)
-    return jnp.einsum("tbd,dv->btv", outputs, params["out"]) / math.sqrt(width)

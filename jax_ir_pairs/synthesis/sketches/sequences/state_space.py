@@ -34,16 +34,16 @@ def affine_compose(earlier, later):
 def s4d_convolution(params, x):
     """Filter sequences by the kernel of a diagonal state-space model."""
     seq_len = x.shape[1]
-    rate = jax.nn.softplus(params["log_rate"])
+    damping = jax.nn.softplus(params["log_rate"]) + 1e-3
     step_size = jax.nn.sigmoid(params["log_step"]) * one_of(0.1, 0.2) + 1e-3
-    poles = jax.lax.complex(-rate, params["frequency"])
+    poles = jax.lax.complex(-damping, params["frequency"])
     discrete = poles * step_size[:, None]
     times = jnp.arange(seq_len, dtype=x.dtype)
     # Vandermonde matrix of the discrete poles: (features, states, time).
     powers = jnp.exp(discrete[:, :, None] * times)
     readout = jax.lax.complex(params["c_re"], params["c_im"])
     if maybe("zero_order_hold"):
-        readout = readout * (jnp.exp(discrete) - 1) / (poles - 1e-3)
+        readout = readout * (jnp.exp(discrete) - 1) / poles
     else:
         readout = readout * step_size[:, None]
     kernel = 2 * jnp.einsum("dn,dnt->dt", readout, powers).real
