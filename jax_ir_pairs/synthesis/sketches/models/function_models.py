@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, size, sketch
+from jax_ir_pairs.synthesis.holes import maybe, nested, number, one_of, sketch
 
 element_encoder = nested("(params: P, x: features f[n, d]) -> features f[n, h]")
 

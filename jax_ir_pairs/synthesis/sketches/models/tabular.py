@@ -59,26 +59,23 @@ def factorization_machine(params, x):
     },
     also=("Classify rows of a table with categorical and numeric columns.",),
 )
-def embed_table_columns(params, categories, x, dropout=number(0.05, 0.2), key=None):
+def embed_table_columns(params, categories, x):
     """Embed each categorical column and join it with the numeric ones."""
-    batch_size, num_columns = categories.shape
+    num_columns = categories.shape[1]
     tables = params["tables"]
     if len(tables) != num_columns:
         raise ValueError(f"{len(tables)} tables for {num_columns} categorical columns")
     if maybe("hash_buckets", 0.3):
         # Unseen categories share the buckets that there are.
-        categories = [categories[:, c] * 31 % t.shape[0] for c, t in enumerate(tables)]
-        columns = [table[bucket] for table, bucket in zip(tables, categories)]
+        columns = []
+        for index, table in enumerate(tables):
+            columns.append(table[categories[:, index] * 31 % table.shape[0]])
     else:
         columns = [table[categories[:, column]] for column, table in enumerate(tables)]
     embedded = one_of(jnp.concatenate(columns, axis=-1), jnp.hstack(columns))
     if maybe("standardize"):
         mean, std = jnp.mean(x, axis=0), jnp.std(x, axis=0)
         x = (x - mean) / (std + one_of(1e-3, 1e-2))
-    if maybe("embedding_dropout", 0.3):
-        if key is not None:
-            kept = jax.random.bernoulli(key, 1 - dropout, (batch_size, embedded.shape[1]))
-            embedded = jnp.where(kept, embedded / (1 - dropout), 0)
     dense = one_of(jax.nn.relu, jax.nn.silu)(x @ params["dense"]["w"] + params["dense"]["b"])
     joined = jnp.concatenate([embedded, dense], axis=-1)
     return joined @ params["top"]["w"] / math.sqrt(joined.shape[-1]) + params["top"]["b"]
@@ -215,7 +212,7 @@ def rating_loss(params, batch, decay=number(1e-4, 1e-1)):
     if maybe("decay_seen"):
         penalty = jnp.mean(jnp.sum(p * p + q * q, axis=-1))
     else:
-        penalty = sum(jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(params)) / rating.shape[0]
+        penalty = sum(jnp.mean(leaf * leaf) for leaf in jax.tree.leaves(params))
     return loss + decay * penalty
 
 

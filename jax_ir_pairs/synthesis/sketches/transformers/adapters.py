@@ -18,6 +18,7 @@ class LoraConfig:
     alpha: float = one_of(8.0, 16.0, 32.0)
     merge: bool = one_of(False, True)
     rank_stabilized: bool = one_of(False, True)
+    dropout: float = number(0.05, 0.2)
 
 
 @sketch(
@@ -34,9 +35,8 @@ class LoraConfig:
     dtypes="f32 bf16",
     also=("Linear layer whose frozen weights get a trained low-rank correction.",),
 )
-def lora_linear(params, x, key=None, dropout=number(0.05, 0.2)):
+def lora_linear(params, x, key=None, config=LoraConfig()):
     """Adapt a frozen linear layer by a product of two thin matrices."""
-    config = LoraConfig()
     frozen = jax.tree.map(jax.lax.stop_gradient, params["frozen"])
     down, up = params["lora"]["down"], params["lora"]["up"]
     rank = down.shape[1]
@@ -48,8 +48,8 @@ def lora_linear(params, x, key=None, dropout=number(0.05, 0.2)):
     if maybe("dropout", 0.4):
         adapted = x
         if key is not None:
-            kept = jax.random.bernoulli(key, 1 - dropout, x.shape)
-            adapted = jnp.where(kept, x / (1 - dropout), 0)
+            kept = jax.random.bernoulli(key, 1 - config.dropout, x.shape)
+            adapted = jnp.where(kept, x / (1 - config.dropout), 0)
         return x @ frozen["w"] + frozen["b"] + strength * ((adapted @ down) @ up)
     return x @ frozen["w"] + frozen["b"] + strength * ((x @ down) @ up)
 

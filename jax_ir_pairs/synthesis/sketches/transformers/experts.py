@@ -173,7 +173,7 @@ def soft_experts(params, x, eps=number(1e-6, 1e-4)):
     sizes={"b": (4, 256), "c": (2, 16)},
     also=("Auxiliary loss of a router, least when experts get equal shares.",),
 )
-def load_balancing_loss(router_logits, num_selected=one_of(1, 2), z_weight=number(1e-3, 1e-1)):
+def load_balancing_loss(router_logits, num_selected=one_of(1, 2)):
     """Penalize routers that prefer some experts over others."""
     num_tokens, num_experts = router_logits.shape
     probs = jax.nn.softmax(router_logits, axis=-1)
@@ -190,5 +190,5 @@ def load_balancing_loss(router_logits, num_selected=one_of(1, 2), z_weight=numbe
     loss = num_experts * jnp.sum(jax.lax.stop_gradient(load) * importance)
     if maybe("z_loss"):
         # Large logits lose precision in the router's softmax.
-        loss = loss + z_weight * jnp.mean(jax.nn.logsumexp(router_logits, axis=-1) ** 2)
+        loss = loss + one_of(1e-3, 1e-2) * jnp.mean(jax.nn.logsumexp(router_logits, axis=-1) ** 2)
     return loss

@@ -224,7 +224,7 @@ def masked_language_model(params, tokens, mask=None):
     sizes={"t": (4, 64), "v": (8, 256)},
     also=("Cross-entropy of a language model that is trained by teacher forcing.",),
 )
-def next_token_loss(params, batch, pad_token=0, smoothing=number(0.02, 0.1)):
+def next_token_loss(params, batch, smoothing=number(0.02, 0.1)):
     """Average the surprise at each token given those before it."""
     logits = token_model(params, batch)[:, :-1]
     targets = batch[:, 1:]
@@ -236,7 +236,8 @@ def next_token_loss(params, batch, pad_token=0, smoothing=number(0.02, 0.1)):
         normalizer = jax.nn.logsumexp(logits, axis=-1)
         surprise = surprise + 1e-4 * normalizer * normalizer
     if maybe("ignore_padding"):
-        counted = (targets != pad_token).astype(surprise.dtype)
+        # Token 0 is padding.
+        counted = (targets != 0).astype(surprise.dtype)
         average = jnp.sum(surprise * counted) / jnp.maximum(jnp.sum(counted), 1)
     else:
         average = jnp.mean(surprise)

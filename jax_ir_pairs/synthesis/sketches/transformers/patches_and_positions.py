@@ -189,7 +189,7 @@ def pool_padded_sequences(x, lengths, query, min_length=1):
     sizes={"b": (1, 4), "t": (4, 24), "v": (8, 128), "d": (4, 32), "c": (2, 8)},
     also=("Classify texts by an encoder and a linear head.",),
 )
-def text_classifier(params, tokens, pad_token=0, eps=number(1e-6, 1e-4)):
+def text_classifier(params, tokens, pad_token=0):
     """Predict the class of each text from the average of its encoded tokens."""
     x = params["embed"][tokens]
     if maybe("scaled_embeddings", 0.4):
@@ -199,7 +199,9 @@ def text_classifier(params, tokens, pad_token=0, eps=number(1e-6, 1e-4)):
         pooled = encoded[:, 0]
     else:
         present = (tokens != pad_token)[..., None].astype(encoded.dtype)
-        pooled = jnp.sum(encoded * present, axis=1) / (jnp.sum(present, axis=1) + eps)
+        pooled = jnp.sum(encoded * present, axis=1) / (
+            jnp.sum(present, axis=1) + one_of(1e-6, 1e-4)
+        )
     return one_of(pooled, jnp.tanh(pooled)) @ params["head"]
 
 
