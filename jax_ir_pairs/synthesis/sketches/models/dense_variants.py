@@ -264,4 +264,7 @@ def regression_network(params, x, slope=number(0.01, 0.2)):
     if maybe("skip"):
         second = second + hidden
     predictions = second @ params["w3"] / math.sqrt(width)
-    return one_of(predictions, predictions - jnp.mean(params["w3"]))
+    if maybe("positive", 0.35):
+        # Counts and prices cannot be negative.
+        return jax.nn.softplus(predictions)
+    return predictions

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, size, sketch
+from jax_ir_pairs.synthesis.holes import integer, maybe, nested, one_of, size, sketch
 
 sequence_encoder = nested("(params: P, x: sequence f[b, t, d]) -> sequence f[b, t, d]")
 
