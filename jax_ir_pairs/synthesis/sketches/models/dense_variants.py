@@ -53,6 +53,7 @@ def highway_network(params, x, carry_bias=one_of(-1.0, -2.0, 0.0)):
     },
     gives="logits f[b, c]",
     sizes={"b": (2, 48), "d": (3, 48), "k": (2, 5), "l": (1, 3), "c": (2, 16)},
+    dtypes="f32 bf16",
     also=("Classify with units that take the largest of several linear functions.",),
 )
 def maxout_network(params, x, key=None, keep_prob=number(0.5, 0.9)):
@@ -75,7 +76,7 @@ def maxout_network(params, x, key=None, keep_prob=number(0.5, 0.9)):
 
 
 class MixtureDensity(NamedTuple):
-    """Parameters of a mixture of Gaussians for each example."""
+    """Parameters of a mixture for each example."""
 
     log_weights: jax.Array
     means: jax.Array
@@ -89,21 +90,29 @@ class MixtureDensity(NamedTuple):
     },
     gives="loss f[]",
     sizes={"b": (2, 128), "d": (1, 48), "m": (4, 64), "k": (2, 6)},
-    also=("Train a network that predicts a mixture of Gaussians.",),
+    also=("Train a network that predicts a distribution with several modes.",),
 )
 def mixture_density_loss(params, batch, min_scale=number(0.05, 0.3)):
     """Score targets under the mixture that a network predicts for each input."""
     x, targets = batch
+    if x.ndim != 2 or targets.shape != x.shape[:1]:
+        raise ValueError(f"features {x.shape} and targets {targets.shape} do not match")
     activation = one_of(jnp.tanh, jax.nn.silu, jax.nn.softplus)
     hidden = activation(x @ params["w1"] / math.sqrt(x.shape[-1]) + params["b1"])
     raw = hidden @ params["w2"] / math.sqrt(hidden.shape[-1]) + params["b2"]
     weight_logits, means, raw_scales = jnp.split(raw, 3, axis=-1)
+    if maybe("shared_scale", 0.3):
+        raw_scales = jnp.broadcast_to(jnp.mean(raw_scales), means.shape)
     scales = jax.nn.softplus(raw_scales) + min_scale
     mixture = MixtureDensity(jax.nn.log_softmax(weight_logits), means, jnp.log(scales))
     residual = (targets[:, None] - mixture.means) * jnp.exp(-mixture.log_scales)
-    log_density = -0.5 * residual * residual - mixture.log_scales
-    if maybe("constants"):
+    if maybe("laplace", 0.3):
+        log_density = -jnp.abs(residual) - mixture.log_scales - math.log(2.0)
+    elif maybe("constants"):
+        log_density = -0.5 * residual * residual - mixture.log_scales
         log_density = log_density - 0.5 * math.log(2 * math.pi)
+    else:
+        log_density = -0.5 * residual * residual - mixture.log_scales
     log_likelihood = jax.nn.logsumexp(mixture.log_weights + log_density, axis=-1)
     if maybe("entropy_bonus", 0.3):
         # Discourages components from dying out.
@@ -128,7 +137,6 @@ def mixture_density_loss(params, batch, min_scale=number(0.05, 0.3)):
 )
 def batch_ensemble(params, x):
     """Run a batch ensemble and measure how far its members disagree."""
-    num_members = params["fast"][0]["r"].shape[0]
     width = x.shape[-1]
     if maybe("vmap_members"):
 
@@ -141,21 +149,24 @@ def batch_ensemble(params, x):
 
         logits = jax.vmap(member)(params["fast"])
     else:
+        num_members = params["fast"][0]["r"].shape[0]
         hidden = jnp.broadcast_to(x, (num_members, *x.shape))
         for shared, fast in zip(params["shared"], params["fast"]):
             mixed = (hidden * fast["r"][:, None, :]) @ shared["w"] / math.sqrt(width)
             hidden = one_of(jax.nn.relu, jnp.tanh)(mixed * fast["s"][:, None, :] + shared["b"])
         logits = hidden @ params["head"] / math.sqrt(width)
     probs = jax.nn.softmax(logits, axis=-1)
-    average = jnp.mean(probs, axis=0)
     if maybe("mutual_information"):
+        average = jnp.mean(probs, axis=0)
         # Entropy of the mean less the mean entropy.
         total = -jnp.sum(average * jnp.log(average + 1e-9), axis=-1)
         expected = -jnp.mean(jnp.sum(probs * jnp.log(probs + 1e-9), axis=-1), axis=0)
         disagreement = total - expected
     else:
         disagreement = jnp.sum(jnp.var(probs, axis=0), axis=-1)
-    return one_of(jnp.log(average + 1e-9), jnp.mean(logits, axis=0)), disagreement
+    if maybe("average_probabilities"):
+        return jnp.log(jnp.mean(probs, axis=0) + 1e-9), disagreement
+    return jnp.mean(logits, axis=0), disagreement
 
 
 @dataclass(frozen=True)
@@ -190,6 +201,7 @@ def config_activation(name):
     gives="logits f[b, c]",
     sizes={"b": (2, 64), "d": (3, 64), "m": (4, 64), "l": (1, 6), "c": (2, 32)},
     weight=1.5,
+    dtypes="f32 bf16",
     also=("Classify features with an MLP that a configuration describes.",),
 )
 def configured_mlp(params, x, config=MLPConfig()):

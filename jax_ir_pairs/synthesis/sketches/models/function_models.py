@@ -40,7 +40,7 @@ def deep_sets(params, elements, segment, num_sets=4):
 
 
 def spline_basis(x, grid, order):
-    """Evaluate B-splines by the recursion of Cox and de Boor; the last axis is the basis."""
+    """Evaluate B-splines by the Cox-de Boor recursion; the last axis is the basis."""
     x = x[..., None]
     basis = ((x >= grid[:-1]) & (x < grid[1:])).astype(x.dtype)
     for degree in range(1, order + 1):
@@ -69,8 +69,11 @@ def spline_network(params, x, order=one_of(2, 3), domain=2.0):
         num_basis = layer["coefficients"].shape[-1]
         spacing = 2 * domain / (num_basis - order)
         grid = -domain + spacing * (jnp.arange(num_basis + order + 1) - order)
-        # Squash, so that every value lies on the grid.
-        inside = domain * jnp.tanh(x / domain)
+        # Every value has to lie on the grid.
+        if maybe("clip_domain"):
+            inside = jnp.clip(x, -0.999 * domain, 0.999 * domain)
+        else:
+            inside = domain * jnp.tanh(x / domain)
         basis = spline_basis(inside, grid.astype(x.dtype), order)
         if maybe("flat_product"):
             flat = basis.reshape(x.shape[0], -1)
@@ -78,8 +81,14 @@ def spline_network(params, x, order=one_of(2, 3), domain=2.0):
             spline = flat @ table
         else:
             spline = jnp.einsum("big,iog->bo", basis, layer["coefficients"])
-        base = one_of(jax.nn.silu, jax.nn.gelu)(x) @ layer["base"]
-        x = layer["scale"] * (spline + base) / math.sqrt(width)
+        if maybe("base_branch", 0.7):
+            base = one_of(jax.nn.silu, jax.nn.gelu)(x) @ layer["base"]
+            spline = spline + base
+        if maybe("standardize_outputs", 0.4):
+            x = (spline - jnp.mean(spline, axis=0)) / (jnp.std(spline, axis=0) + 0.1)
+            x = layer["scale"] * x
+        else:
+            x = layer["scale"] * spline / math.sqrt(width)
     return x @ params["readout"] / math.sqrt(width)
 
 
@@ -125,6 +134,7 @@ def radial_basis_network(params, x):
     },
     gives="f[n, c]: field",
     sizes={"p": (1, 3), "m": (3, 16), "l": (1, 4), "n": (4, 64), "c": (1, 4)},
+    dtypes="f32 bf16",
     also=("Represent an image or a scene as a network over coordinates.",),
 )
 def neural_field(params, coords, bandwidth=number(0.3, 1.5)):
@@ -132,12 +142,11 @@ def neural_field(params, coords, bandwidth=number(0.3, 1.5)):
     phases = one_of(bandwidth * (coords @ params["frequencies"]), coords @ params["frequencies"])
     hidden = jnp.concatenate([jnp.sin(phases), jnp.cos(phases)], axis=-1)
     width = hidden.shape[-1]
-    encoded = hidden
     for depth, layer in enumerate(params["layers"]):
         if maybe("skip_encoding"):
             if depth > 0 and depth % 2 == 0:
                 # Remind the deeper layers of where they are.
-                hidden = hidden + encoded
+                hidden = hidden + jnp.tile(jnp.sin(phases), 2)
         hidden = hidden @ layer["w"] / math.sqrt(width) + layer["b"]
         hidden = one_of(jax.nn.relu(hidden), jnp.sin(hidden), jax.nn.gelu(hidden))
     out = hidden @ params["out"]["w"] / math.sqrt(width) + params["out"]["b"]
@@ -191,6 +200,7 @@ def siren_field(params, coords):
     },
     gives="logits f[b, c]",
     sizes={"b": (2, 24), "e": (2, 16), "d": (2, 12), "m": (2, 12), "c": (2, 8)},
+    dtypes="f32 bf16",
     also=("Let one network write the weights of another.",),
 )
 def hypernetwork(params, context, x):
@@ -198,8 +208,8 @@ def hypernetwork(params, context, x):
     num_inputs, num_hidden = x.shape[-1], params["readout"].shape[0]
     hyper = params["hyper"]
     generated = context @ hyper["w"] / math.sqrt(context.shape[-1]) + hyper["b"]
-    expected = num_inputs * num_hidden + num_hidden
-    assert generated.shape[-1] == expected, f"need {expected} weights, got {generated.shape[-1]}"
+    num_weights = generated.shape[-1]
+    assert num_weights == (num_inputs + 1) * num_hidden, f"got {num_weights} weights"
 
     def apply_one(flat, features):
         weight = flat[: num_inputs * num_hidden].reshape(num_inputs, num_hidden)

@@ -40,6 +40,7 @@ def rms_norm_layer(x, gain, eps=number(1e-6, 1e-5), offset=one_of(0.0, 1.0)):
     },
     gives="feature_map f[b, h, w, g*d]",
     sizes={"b": (1, 4), "h": (2, 12), "w": (2, 12), "g": (2, 4), "d": (2, 8)},
+    dtypes="f32 bf16",
     also=("Normalize groups of channels of each image by themselves.",),
 )
 def group_norm_layer(params, images, num_groups=size("g"), eps=number(1e-5, 1e-3)):
@@ -79,10 +80,10 @@ def batch_norm_step(params, stats, x, momentum=one_of(0.9, 0.99), train=one_of(T
         # The running variance may never have been positive.
         inverse = jax.lax.rsqrt(jnp.abs(stats["var"]) + 1e-3)
         return (x - stats["mean"]) * inverse * params["scale"] + params["bias"], stats
-    batch_size = x.shape[0]
     mean = jnp.mean(x, axis=0)
     var = one_of(jnp.var(x, axis=0), jnp.mean((x - mean) ** 2, axis=0))
     if maybe("unbiased", 0.4):
+        batch_size = x.shape[0]
         tracked = var * batch_size / max(batch_size - 1, 1)
     else:
         tracked = var
@@ -134,6 +135,7 @@ def spectral_normalize(weight, u, num_iters=integer(1, 3), eps=number(1e-6, 1e-4
     },
     gives="feature_map f[b, h, w, m]",
     sizes={"k": (1, 3), "c": (1, 4), "m": (2, 8), "b": (1, 4), "h": (4, 16), "w": (4, 16)},
+    dtypes="f32 bf16",
     also=("Convolve with weights of zero mean and unit variance.",),
 )
 def weight_standardized_conv(params, images, eps=number(1e-5, 1e-3)):

@@ -22,6 +22,10 @@ user_tower = nested("(params: P, x: features f[b, d]) -> features f[b, h]")
 )
 def factorization_machine(params, x):
     """Predict targets by a second-order factorization machine."""
+    if x.ndim != 2 or x.shape[1] != params["factors"].shape[0]:
+        raise ValueError(f"{params['factors'].shape[0]} factors for features {x.shape}")
+    if maybe("standardize_rows", 0.35):
+        x = x / (jnp.sqrt(jnp.sum(x * x, axis=-1, keepdims=True)) + 1.0)
     linear = params["bias"] + x @ params["linear"]
     if maybe("pairwise_sum", 0.3):
         gram = params["factors"] @ params["factors"].T
@@ -31,9 +35,16 @@ def factorization_machine(params, x):
         # The square of the sum less the sum of the squares counts every pair twice.
         summed = x @ params["factors"]
         squares = (x * x) @ (params["factors"] * params["factors"])
-        interactions = 0.5 * jnp.sum(summed * summed - squares, axis=-1)
+        if maybe("bi_interaction", 0.4):
+            # Pooled interactions pass a nonlinearity before they are summed.
+            pooled = one_of(jnp.tanh, jax.nn.gelu)(0.5 * (summed * summed - squares))
+            interactions = jnp.sum(pooled, axis=-1)
+        else:
+            interactions = 0.5 * jnp.sum(summed * summed - squares, axis=-1)
     if maybe("scale_down"):
         interactions = interactions / x.shape[-1]
+    if maybe("clip_predictions", 0.3):
+        return jnp.clip(linear + interactions, -20.0, 20.0)
     return linear + interactions
 
 
@@ -57,6 +68,7 @@ def factorization_machine(params, x):
         "m": (2, 24),
         "c": (2, 8),
     },
+    dtypes="f32 bf16",
     also=("Classify rows of a table with categorical and numeric columns.",),
 )
 def embed_table_columns(params, categories, x):
@@ -72,13 +84,16 @@ def embed_table_columns(params, categories, x):
             columns.append(table[categories[:, index] * 31 % table.shape[0]])
     else:
         columns = [table[categories[:, column]] for column, table in enumerate(tables)]
+    if maybe("renormalize", 0.35):
+        columns = [c / (jnp.sqrt(jnp.sum(c * c, axis=-1, keepdims=True)) + 0.1) for c in columns]
     embedded = one_of(jnp.concatenate(columns, axis=-1), jnp.hstack(columns))
     if maybe("standardize"):
         mean, std = jnp.mean(x, axis=0), jnp.std(x, axis=0)
         x = (x - mean) / (std + one_of(1e-3, 1e-2))
     dense = one_of(jax.nn.relu, jax.nn.silu)(x @ params["dense"]["w"] + params["dense"]["b"])
     joined = jnp.concatenate([embedded, dense], axis=-1)
-    return joined @ params["top"]["w"] / math.sqrt(joined.shape[-1]) + params["top"]["b"]
+    top = params["top"]
+    return joined @ top["w"] / math.sqrt(joined.shape[-1]) + top["b"]
 
 
 @sketch(
@@ -92,6 +107,7 @@ def embed_table_columns(params, categories, x):
     },
     gives="logits f[b, c]",
     sizes={"b": (2, 64), "l": (1, 4), "d": (3, 64), "r": (1, 4), "m": (4, 64), "c": (2, 16)},
+    dtypes="f32 bf16",
     also=("Classify by explicit feature crosses beside a deep network.",),
 )
 def deep_and_cross(params, x, stacked=one_of(False, True)):
@@ -162,6 +178,7 @@ def two_tower_retrieval(params, users, bought, temperature=number(0.1, 1.0), in_
     },
     gives="logits f[b, c]",
     sizes={"b": (2, 64), "d": (3, 48), "n": (2, 8), "k": (3, 3), "c": (2, 8)},
+    dtypes="f32 bf16",
     also=("Vote with an ensemble of differentiable decision trees.",),
 )
 def oblivious_trees(params, x, temperature=number(0.5, 2.0)):
@@ -170,17 +187,33 @@ def oblivious_trees(params, x, temperature=number(0.5, 2.0)):
     if depth != 3:
         raise ValueError(f"leaves are stored for trees of depth 3, got {depth}")
     # Each level of a tree asks one question, about a soft choice of features.
-    chosen = jax.nn.softmax(params["feature_logits"], axis=-1)
+    if maybe("temper_choice", 0.4):
+        chosen = jax.nn.softmax(2.0 * params["feature_logits"], axis=-1)
+    else:
+        chosen = jax.nn.softmax(params["feature_logits"], axis=-1)
     values = jnp.einsum("bd,nkd->bnk", x, chosen)
-    right = jax.nn.sigmoid((values - params["thresholds"]) / temperature)
-    branches = jnp.stack([1 - right, right], axis=-1)
-    first, second, third = (branches[:, :, level] for level in range(depth))
+    margin = (values - params["thresholds"]) / temperature
+    if maybe("hard_sigmoid"):
+        right = jnp.clip(0.5 + margin / 2, 0.0, 1.0)
+    else:
+        right = jax.nn.sigmoid(margin)
+    if maybe("index_branches"):
+        branches = [jnp.stack([1 - right[..., i], right[..., i]], axis=-1) for i in range(depth)]
+        first, second, third = branches
+    else:
+        branches = jnp.stack([1 - right, right], axis=-1)
+        first, second, third = (branches[:, :, level] for level in range(depth))
     if maybe("one_contraction"):
         response = jnp.einsum("bni,bnj,bnk,nijkc->bnc", first, second, third, params["leaves"])
     else:
         response = jnp.einsum("bni,nijkc->bnjkc", first, params["leaves"])
         response = jnp.einsum("bnj,bnjkc->bnkc", second, response)
         response = jnp.einsum("bnk,bnkc->bnc", third, response)
+    if maybe("weigh_trees", 0.3):
+        # Trees that split sharply count for more.
+        sharpness = jnp.mean(jnp.abs(2 * right - 1), axis=-1) + 0.1
+        shares = sharpness / jnp.sum(sharpness, axis=1, keepdims=True)
+        return jnp.einsum("bn,bnc->bc", shares, response)
     return one_of(jnp.mean(response, axis=1), jnp.sum(response, axis=1) / math.sqrt(num_trees))
 
 
@@ -230,7 +263,7 @@ def rating_loss(params, batch, decay=number(1e-4, 1e-1)):
 def alternating_least_squares(
     item_factors, ratings, seen, ridge=number(0.1, 2.0), sweeps=integer(1, 2)
 ):
-    """Refit factors of users, and in further sweeps of items, to the ratings that were seen."""
+    """Refit the factors of users, and of items in further sweeps, to ratings."""
     rank = item_factors.shape[1]
     identity = jnp.eye(rank, dtype=item_factors.dtype)
 

@@ -26,12 +26,17 @@ def lagged_matrix(series, order):
 )
 def fit_autoregression(series, order=size("p"), ridge=number(1e-3, 1e-1)):
     """Estimate an autoregressive model by regularized least squares."""
-    if series.shape[0] <= 2 * order:
+    if order < 1 or series.shape[0] <= 2 * order:
         raise ValueError(f"{series.shape[0]} values are too few for order {order}")
     if maybe("center"):
         series = series - jnp.mean(series)
     design = lagged_matrix(series, order)
     targets = series[order:]
+    if maybe("discount", 0.35):
+        # Old rows count less.
+        age = jnp.arange(targets.shape[0])[::-1]
+        weight = jnp.sqrt(one_of(0.98, 0.99) ** age.astype(series.dtype))
+        design, targets = design * weight[:, None], targets * weight
     gram = design.T @ design + ridge * jnp.eye(order, dtype=series.dtype)
     moment = design.T @ targets
     if maybe("cholesky"):
@@ -40,6 +45,10 @@ def fit_autoregression(series, order=size("p"), ridge=number(1e-3, 1e-1)):
         coefficients = jax.scipy.linalg.solve_triangular(lower.T, half, lower=False)
     else:
         coefficients = jnp.linalg.solve(gram, moment)
+    if maybe("refine", 0.4):
+        # One step of iterative refinement.
+        correction = moment - gram @ coefficients
+        coefficients = coefficients + jnp.linalg.solve(gram, correction)
     return coefficients, targets - design @ coefficients
 
 
@@ -162,7 +171,7 @@ def holt_linear_trend(
 def holt_winters(series, period=size("p"), horizon=size("k"), *, rates=(0.3, 0.1, 0.2)):
     """Smooth level, trend and season of a series together."""
     n = series.shape[0]
-    if n < 2 * period:
+    if period < 2 or n < 2 * period:
         raise ValueError(f"need two periods of {period}, got {n} values")
     level_rate, trend_rate, season_rate = rates
     first, second = jnp.mean(series[:period]), jnp.mean(series[period : 2 * period])
@@ -191,7 +200,11 @@ def holt_winters(series, period=size("p"), horizon=size("k"), *, rates=(0.3, 0.1
         seasons = jnp.tile(seasonal, repeats)[:horizon]
     else:
         seasons = seasonal[ahead % period]
-    forecast = level + (ahead + 1) * trend + seasons
+    if maybe("damp_trend", 0.4):
+        reach = jnp.cumsum(0.9 ** (ahead + 1.0))
+    else:
+        reach = ahead + 1
+    forecast = level + reach.astype(series.dtype) * trend + seasons
     return {"fitted": fitted, "forecast": forecast, "seasonal": seasonal}
 
 

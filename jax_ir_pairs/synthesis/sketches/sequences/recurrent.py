@@ -18,6 +18,7 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, s
     },
     gives="sequence f[b, t, m]",
     sizes={"b": (1, 8), "t": (3, 64), "d": (2, 32), "m": (3, 32)},
+    dtypes="f32 bf16",
     also=("Scan a gated recurrent unit along the time axis.",),
 )
 def gru_layer(params, x, mask=None):
@@ -54,10 +55,10 @@ def gru_layer(params, x, mask=None):
 
 
 class LSTMCarry(NamedTuple):
-    """Cell and hidden state."""
+    """The cell, and what of it is exposed."""
 
     cell: jax.Array
-    hidden: jax.Array
+    exposed: jax.Array
 
 
 @sketch(
@@ -71,6 +72,7 @@ class LSTMCarry(NamedTuple):
     },
     gives="sequence f[b, t, m]",
     sizes={"b": (1, 8), "t": (3, 48), "d": (2, 32), "m": (3, 32)},
+    dtypes="f32 bf16",
     also=("Encode sequences with a long short-term memory.",),
 )
 def lstm_layer(params, x, forget_bias=one_of(1.0, 0.0)):
@@ -83,23 +85,41 @@ def lstm_layer(params, x, forget_bias=one_of(1.0, 0.0)):
 
     def step(carry, x_t):
         cell, hidden = carry
-        gates = jnp.concatenate([x_t, hidden], axis=-1) @ kernel + params["bias"]
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        if maybe("project_first"):
+            # The part of the input was computed for all times at once.
+            gates = x_t + hidden @ kernel[num_inputs:]
+        else:
+            gates = jnp.concatenate([x_t, hidden], axis=-1) @ kernel + params["bias"]
+        if maybe("slices", 0.4):
+            i, f = gates[:, :num_hidden], gates[:, num_hidden : 2 * num_hidden]
+            g, o = gates[:, 2 * num_hidden : -num_hidden], gates[:, -num_hidden:]
+        else:
+            i, f, g, o = jnp.split(gates, 4, axis=-1)
         if maybe("peepholes", 0.3):
             # The gates look at the cell itself.
             i = i + params["peephole"][0] * cell
             f = f + params["peephole"][1] * cell
-        cell = jax.nn.sigmoid(f + forget_bias) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+        if maybe("coupled_gates", 0.3):
+            # What is forgotten makes room for what comes in.
+            keep = jax.nn.sigmoid(f + forget_bias)
+            cell = keep * cell + (1 - keep) * jnp.tanh(g + i)
+        else:
+            cell = jax.nn.sigmoid(f + forget_bias) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
         if maybe("peepholes", 0.3):
             o = o + params["peephole"][2] * cell
         if maybe("clip_cell", 0.3):
             cell = jnp.clip(cell, -10.0, 10.0)
         hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
-        return one_of(LSTMCarry(cell, hidden), LSTMCarry(cell=cell, hidden=hidden)), hidden
+        return LSTMCarry(cell, hidden), hidden
 
     start = jnp.zeros((batch_size, num_hidden), x.dtype)
-    last, hiddens = jax.lax.scan(step, LSTMCarry(start, start), jnp.moveaxis(x, 1, 0))
-    hiddens = jnp.moveaxis(hiddens, 0, 1)
+    if maybe("project_first"):
+        projected = x @ kernel[:num_inputs] + params["bias"]
+        last, hiddens = jax.lax.scan(step, LSTMCarry(start, start), projected.swapaxes(0, 1))
+        hiddens = hiddens.swapaxes(0, 1)
+    else:
+        last, hiddens = jax.lax.scan(step, LSTMCarry(start, start), jnp.moveaxis(x, 1, 0))
+        hiddens = jnp.moveaxis(hiddens, 0, 1)
     if maybe("summary_gate", 0.2):
         return hiddens * jax.nn.sigmoid(last.cell)[:, None, :]
     return hiddens
@@ -129,6 +149,7 @@ def elman_scan(params, x, *, reverse=False):
     },
     gives="sequence f[b, t, d]",
     sizes={"b": (1, 8), "t": (3, 48), "d": (2, 24), "m": (3, 24)},
+    dtypes="f32 bf16",
     also=("Combine what recurrent networks say that read in either direction.",),
 )
 def bidirectional_rnn(params, x):
@@ -158,6 +179,7 @@ def bidirectional_rnn(params, x):
     },
     gives="sequence f[b, t, d]",
     sizes={"b": (1, 6), "t": (3, 32), "d": (3, 24), "l": (2, 4)},
+    dtypes="f32 bf16",
     also=("Stack gated recurrent layers with residual connections.",),
 )
 def stacked_recurrence(params, x, residual=one_of(True, False)):
@@ -201,6 +223,7 @@ def stacked_recurrence(params, x, residual=one_of(True, False)):
     },
     gives="sequence f[b, t, m]",
     sizes={"b": (1, 8), "t": (4, 256), "d": (2, 32), "m": (2, 32)},
+    dtypes="f32 bf16",
     also=("Evaluate a recurrence whose gates see the input alone, in parallel.",),
 )
 def minimal_gru(params, x):
@@ -210,8 +233,14 @@ def minimal_gru(params, x):
     """
     if x.ndim != 3:
         raise ValueError(f"expected (batch, time, features), got shape {x.shape}")
-    gate = jax.nn.sigmoid(x @ params["gate"]["w"] + params["gate"]["b"])
-    candidate = x @ params["candidate"]["w"] + params["candidate"]["b"]
+    if maybe("loop_parts"):
+        gate, candidate = (
+            x @ part["w"] + part["b"] for part in (params["gate"], params["candidate"])
+        )
+        gate = jax.nn.sigmoid(gate)
+    else:
+        gate = jax.nn.sigmoid(x @ params["gate"]["w"] + params["gate"]["b"])
+        candidate = x @ params["candidate"]["w"] + params["candidate"]["b"]
     candidate = one_of(jnp.tanh(candidate), candidate / math.sqrt(x.shape[-1]))
     decay, drive = 1 - gate, gate * candidate
 
@@ -224,8 +253,15 @@ def minimal_gru(params, x):
         _, states = jax.lax.associative_scan(compose, (decay, drive), axis=1, reverse=True)
     else:
         _, states = jax.lax.associative_scan(compose, (decay, drive), axis=1)
+    if maybe("initial_state", 0.4):
+        # The first input stands for the state before it.
+        fading = jnp.exp(jnp.cumsum(jnp.log(decay + 1e-9), axis=1))
+        states = states + fading * candidate[:, :1]
     if maybe("output_gate", 0.4):
         return states * jax.nn.silu(candidate)
+    if maybe("normalize_states", 0.3):
+        mean_square = jnp.mean(states * states, axis=-1, keepdims=True)
+        return states * jax.lax.rsqrt(mean_square + 1e-5)
     return states
 
 

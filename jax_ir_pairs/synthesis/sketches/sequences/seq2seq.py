@@ -171,13 +171,23 @@ def memory_network(params, stories, question, num_hops=integer(1, 3)):
         age = jnp.arange(num_sentences)[::-1].astype(addresses.dtype)
         addresses = addresses - 0.1 * age[:, None]
     state = encode(params["input"], question)
+    if maybe("normalize_state", 0.4):
+        state = state / (jnp.max(jnp.abs(state), axis=-1, keepdims=True) + 1e-3)
     for hop in range(num_hops):
-        attention = jax.nn.softmax(jnp.einsum("bd,bsd->bs", state, addresses), axis=-1)
+        match = jnp.einsum("bd,bsd->bs", state, addresses)
+        if maybe("hard_last_hop", 0.35):
+            # The last hop settles on a few sentences.
+            match = match * (3.0 if hop == num_hops - 1 else 1.0)
+        attention = jax.nn.softmax(match, axis=-1)
         read = jnp.einsum("bs,bsd->bd", attention, contents)
         if hop + 1 < num_hops or num_hops == 1:
             state = state @ params["hop"] / math.sqrt(width) + read
         else:
             state = state + read
+    if maybe("mask_padding", 0.35):
+        # Token 0 is no answer.
+        scores = state @ params["output"].T / math.sqrt(width)
+        return scores.at[:, 0].set(-30.0)
     return state @ params["output"].T / math.sqrt(width)
 
 

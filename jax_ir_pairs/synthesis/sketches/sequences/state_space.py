@@ -178,10 +178,17 @@ def multi_scale_retention(params, x):
         lag = jnp.arange(seq_len)[:, None] - jnp.arange(seq_len)[None, :]
         decay = jnp.where(lag >= 0, gammas[:, None, None] ** jnp.maximum(lag, 0), 0)
         retained = jnp.einsum("bhqe,bhke->bhqk", q, k) * decay @ v
+    if maybe("scale_by_age", 0.35):
+        # Later positions have gathered more.
+        ages = jnp.arange(1, seq_len + 1, dtype=x.dtype)
+        retained = retained / jnp.sqrt(ages)[:, None]
     if maybe("head_norm"):
         # Heads differ in size as their memories differ in length.
         spread = jnp.mean(retained * retained, axis=-1, keepdims=True)
         retained = retained * jax.lax.rsqrt(spread + 1e-5)
+    if maybe("merge_by_reshape"):
+        merged = retained.swapaxes(1, 2).reshape(*x.shape[:2], -1)
+        return merged @ params["out"].reshape(merged.shape[-1], width)
     return jnp.einsum("bhte,hed->btd", retained, params["out"])
 
 
@@ -192,17 +199,27 @@ def multi_scale_retention(params, x):
     },
     gives="sequence f[b, t, d]",
     sizes={"b": (1, 6), "t": (4, 128), "d": (2, 32)},
+    dtypes="f32 bf16",
     also=("Run the gated recurrence of Griffin over sequences.",),
 )
 def gated_linear_recurrence(params, x, sharpness=one_of(8.0, 4.0)):
     """Smooth sequences by a linear recurrence with input-dependent decay."""
-    recurrence_gate = jax.nn.sigmoid(x @ params["w_gate"])
-    input_gate = jax.nn.sigmoid(x @ params["w_in"])
+    if x.ndim != 3 or x.shape[-1] != params["log_decay"].shape[0]:
+        raise ValueError(f"expected (batch, time, features), got {x.shape}")
+    if maybe("joint_gates"):
+        joint = x @ jnp.concatenate([params["w_gate"], params["w_in"]], axis=1)
+        recurrence_gate, input_gate = jnp.split(jax.nn.sigmoid(joint), 2, axis=-1)
+    else:
+        recurrence_gate = jax.nn.sigmoid(x @ params["w_gate"])
+        input_gate = jax.nn.sigmoid(x @ params["w_in"])
     log_decay = -sharpness * jax.nn.softplus(params["log_decay"]) * recurrence_gate
     decay = jnp.exp(log_decay)
     # What decays less is fed less, which keeps the variance constant.
     gain = jnp.sqrt(jnp.maximum(1 - decay * decay, number(1e-6, 1e-4)))
     drive = gain * input_gate * x
+    if maybe("reset_at_start", 0.4):
+        # Nothing has decayed yet at the first step.
+        drive = drive.at[:, 0].set(input_gate[:, 0] * x[:, 0])
     if maybe("associative"):
         _, states = jax.lax.associative_scan(affine_compose, (decay, drive), axis=1)
         return states

@@ -21,7 +21,7 @@ from jax_ir_pairs.synthesis.holes import maybe, number, one_of, sketch
 )
 def crf_loss(emissions, transitions, tags, mask=None):
     """Score the tags of sequences against all others in a linear-chain random field."""
-    batch_size, seq_len, num_tags = emissions.shape
+    seq_len, num_tags = emissions.shape[1:]
     if transitions.shape != (num_tags, num_tags):
         raise ValueError(f"expected {num_tags}x{num_tags} transitions, got {transitions.shape}")
     valid = jnp.ones(tags.shape, bool) if mask is None else mask.at[:, 0].set(True)
@@ -35,13 +35,27 @@ def crf_loss(emissions, transitions, tags, mask=None):
 
     def step(message, inputs):
         emission, keep = inputs
-        candidates = message[:, :, None] + transitions + emission[:, None, :]
-        new = one_of(jax.scipy.special.logsumexp, jax.nn.logsumexp)(candidates, axis=1)
+        if maybe("exponentiate"):
+            # A product of matrices, after the largest message is taken out.
+            peak = jnp.max(message, axis=1, keepdims=True)
+            mixed = jnp.exp(message - peak) @ jnp.exp(transitions)
+            new = jnp.log(mixed + 1e-30) + peak + emission
+        else:
+            candidates = message[:, :, None] + transitions + emission[:, None, :]
+            new = one_of(jax.scipy.special.logsumexp, jax.nn.logsumexp)(candidates, axis=1)
         return jnp.where(keep[:, None], new, message), None
 
-    rest = (emissions[:, 1:].swapaxes(0, 1), valid[:, 1:].T)
-    message, _ = jax.lax.scan(step, emissions[:, 0], rest)
+    if maybe("unrolled", 0.35):
+        message = emissions[:, 0]
+        for index in range(1, seq_len):
+            message, _ = step(message, (emissions[:, index], valid[:, index]))
+    else:
+        rest = (emissions[:, 1:].swapaxes(0, 1), valid[:, 1:].T)
+        message, _ = jax.lax.scan(step, emissions[:, 0], rest)
     log_likelihood = tag_score - jax.nn.logsumexp(message, axis=-1)
+    if maybe("weigh_by_length", 0.3):
+        lengths = jnp.sum(valid, axis=1)
+        return -jnp.mean(log_likelihood / lengths)
     if maybe("per_position"):
         return -jnp.sum(log_likelihood) / jnp.sum(valid)
     return -jnp.mean(log_likelihood)
@@ -74,14 +88,30 @@ def viterbi_path(emissions, transitions, normalize=one_of(True, False)):
 
     def backward(current, pointer):
         previous = pointer[current]
-        return previous, one_of(previous, pointer[current])
+        return previous, previous
 
+    if maybe("beam_margin", 0.3):
+        # How much better the best ending is than the next one.
+        top_two, _ = jax.lax.top_k(final, 2)
+        score = top_two[0] - top_two[1]
+    elif maybe("average_score"):
+        score = jnp.max(final) / num_steps
+    else:
+        score = jnp.max(final)
+    if maybe("preallocate"):
+
+        def trace(offset, path):
+            step = num_steps - 2 - offset
+            return path.at[step].set(pointers[step, path[step + 1]])
+
+        path = jnp.full(num_steps, last)
+        return jax.lax.fori_loop(0, num_steps - 1, trace, path), score
     _, earlier = jax.lax.scan(backward, last, pointers, reverse=True)
     if maybe("append"):
         path = jnp.append(earlier, last)
     else:
         path = jnp.concatenate([earlier, last[None]])
-    return path, jnp.max(final)
+    return path, score
 
 
 @sketch(
@@ -138,7 +168,8 @@ def hmm_forward(observations, means, transition_logits, initial_logits, variance
 )
 def chain_marginals(unary, pairwise):
     """Pass messages along a chain to get the marginals of its states."""
-    num_states = unary.shape[1]
+    if unary.ndim != 2 or pairwise.shape[0] != unary.shape[1]:
+        raise ValueError(f"{pairwise.shape} potentials do not go with states {unary.shape}")
 
     def log_partition(unary):
         def step(message, potential):
@@ -160,9 +191,15 @@ def chain_marginals(unary, pairwise):
         new = jax.nn.logsumexp(pairwise + (potential + message)[None, :], axis=1)
         return new, new
 
-    _, ahead = jax.lax.scan(forward, unary[0], unary[1:])
-    ahead = jnp.concatenate([unary[:1], ahead])
-    end = jnp.zeros(num_states, unary.dtype)
+    if maybe("lists", 0.4):
+        ahead = [unary[0]]
+        for potential in unary[1:]:
+            ahead.append(forward(ahead[-1], potential)[0])
+        ahead = jnp.stack(ahead)
+    else:
+        _, ahead = jax.lax.scan(forward, unary[0], unary[1:])
+        ahead = jnp.concatenate([unary[:1], ahead])
+    end = jnp.zeros_like(unary[0])
     _, behind = jax.lax.scan(backward, end, unary[1:], reverse=True)
     behind = jnp.concatenate([behind, end[None]])
     log_marginals = ahead + behind
@@ -190,23 +227,37 @@ def ctc_alignment_loss(logits, labels, lowest=one_of(-1e5, -1e6)):
     # Blanks around every label: blank, l1, blank, l2, ..., blank.
     extended = jnp.full(2 * num_labels + 1, blank, labels.dtype).at[1::2].set(labels)
     # A blank may be skipped unless the labels on both sides of it are equal.
-    two_before = jnp.concatenate([jnp.full(2, blank, extended.dtype), extended[:-2]])
+    two_before = jnp.pad(extended[:-2], (2, 0), constant_values=blank)
     can_skip = (extended != blank) & (extended != two_before)
     start = jnp.full(extended.shape, lowest, log_probs.dtype)
     start = start.at[0].set(log_probs[0, blank]).at[1].set(log_probs[0, labels[0]])
 
     def step(log_alpha, frame):
-        one_back = jnp.pad(log_alpha[:-1], (1, 0), constant_values=lowest)
-        two_back = jnp.pad(log_alpha[:-2], (2, 0), constant_values=lowest)
+        if maybe("roll"):
+            one_back = jnp.roll(log_alpha, 1).at[0].set(lowest)
+            two_back = jnp.roll(log_alpha, 2).at[:2].set(lowest)
+        else:
+            one_back = jnp.pad(log_alpha[:-1], (1, 0), constant_values=lowest)
+            two_back = jnp.pad(log_alpha[:-2], (2, 0), constant_values=lowest)
         two_back = jnp.where(can_skip, two_back, lowest)
         if maybe("logaddexp"):
             total = jnp.logaddexp(jnp.logaddexp(log_alpha, one_back), two_back)
         else:
             total = jax.nn.logsumexp(jnp.stack([log_alpha, one_back, two_back]), axis=0)
+        if maybe("gather_first"):
+            return total + frame, None
         return total + frame[extended], None
 
-    log_alpha, _ = jax.lax.scan(step, start, log_probs[1:])
+    if maybe("gather_first"):
+        # The scores of the extended labels, for all frames.
+        emissions = one_of(log_probs[:, extended], jnp.take(log_probs, extended, axis=1))
+        log_alpha, _ = jax.lax.scan(step, start, emissions[1:])
+    else:
+        log_alpha, _ = jax.lax.scan(step, start, log_probs[1:])
     log_likelihood = jnp.logaddexp(log_alpha[-1], log_alpha[-2])
+    if maybe("focal", 0.3):
+        # Alignments that are likely already count less.
+        return -log_likelihood * (1 - jnp.exp(log_likelihood))
     if maybe("per_label"):
         return -log_likelihood / num_labels
     return -log_likelihood
@@ -220,19 +271,28 @@ def ctc_alignment_loss(logits, labels, lowest=one_of(-1e5, -1e6)):
 )
 def edit_distance(first, second, substitution_cost=one_of(1, 2)):
     """Measure the Levenshtein distance of two token sequences."""
+    if first.ndim != 1 or second.ndim != 1:
+        raise ValueError(f"expected token sequences, got {first.shape} and {second.shape}")
     columns = jnp.arange(second.shape[0] + 1)
+    if maybe("compare_first"):
+        # The cost of every pair of tokens, before the recursion.
+        costs = jnp.where(first[:, None] == second[None, :], 0, substitution_cost)
+    else:
+        costs = first
 
     def next_row(row, inputs):
-        index, token = inputs
-        changed = jnp.where(second == token, 0, substitution_cost)
-        diagonal = row[:-1] + changed
+        index, current = inputs
+        if maybe("compare_first"):
+            diagonal = row[:-1] + current
+        else:
+            diagonal = row[:-1] + jnp.where(second == current, 0, substitution_cost)
         partial_row = jnp.concatenate([index[None], jnp.minimum(row[1:] + 1, diagonal)])
         # Insertions run along the row: a running minimum, once their cost is taken out.
         new = jax.lax.cummin(partial_row - columns) + columns
         return new, one_of(None, new[-1])
 
     indices = jnp.arange(1, first.shape[0] + 1)
-    row, _ = jax.lax.scan(next_row, columns, (indices, first))
+    row, _ = jax.lax.scan(next_row, columns, (indices, costs))
     if maybe("normalized", 0.3):
         return row[-1] * 100 // max(first.shape[0], second.shape[0])
     return row[-1]
@@ -246,7 +306,12 @@ def edit_distance(first, second, substitution_cost=one_of(1, 2)):
 )
 def dynamic_time_warping(first, second, smoothing=number(0.1, 1.0), band=one_of(None, 24)):
     """Warp two series onto each other at the least total cost."""
+    if first.ndim != 1 or second.ndim != 1:
+        raise ValueError(f"expected two series, got {first.shape} and {second.shape}")
     rows, columns = first.shape[0], second.shape[0]
+    if maybe("standardize"):
+        first = (first - jnp.mean(first)) / (jnp.std(first) + 0.1)
+        second = (second - jnp.mean(second)) / (jnp.std(second) + 0.1)
     cost = one_of(
         (first[:, None] - second[None, :]) ** 2, jnp.abs(first[:, None] - second[None, :])
     )
@@ -256,10 +321,16 @@ def dynamic_time_warping(first, second, smoothing=number(0.1, 1.0), band=one_of(
         away = jnp.abs(i * columns - j * rows) > band * max(rows, columns)
         cost = jnp.where(away, 1e4, cost)
     # Row i is delayed by i, so that a column of the result is an anti-diagonal.
-    delayed = []
-    for delay, row in enumerate(cost):
-        delayed.append(jnp.pad(row, (delay, rows - 1 - delay), constant_values=1e6))
-    skewed = jnp.stack(delayed)
+    if maybe("gather_diagonals"):
+        index = jnp.arange(rows + columns - 1)[None, :] - jnp.arange(rows)[:, None]
+        inside = (index >= 0) & (index < columns)
+        taken = jnp.take_along_axis(cost, jnp.clip(index, 0, columns - 1), axis=1)
+        skewed = jnp.where(inside, taken, 1e6)
+    else:
+        delayed = []
+        for delay, row in enumerate(cost):
+            delayed.append(jnp.pad(row, (delay, rows - 1 - delay), constant_values=1e6))
+        skewed = jnp.stack(delayed)
 
     def least(*ways):
         stacked = jnp.stack(ways)

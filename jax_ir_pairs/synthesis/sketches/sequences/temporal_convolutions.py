@@ -80,6 +80,7 @@ def dilated_causal_layer(kernel, x, bias=None, dilation=one_of(1, 2, 4)):
         "m": (3, 16),
         "c": (2, 16),
     },
+    dtypes="f32 bf16",
     also=("Stack gated dilated convolutions and sum what each of them has to say.",),
 )
 def wavenet(params, x, cycle=3):
@@ -122,6 +123,7 @@ def wavenet(params, x, cycle=3):
     },
     gives="sequence f[b, t, d]",
     sizes={"l": (1, 4), "w": (2, 4), "b": (1, 4), "t": (4, 96), "d": (2, 24)},
+    dtypes="f32 bf16",
     also=("Encode sequences with residual blocks of weight-normalized convolutions.",),
 )
 def temporal_conv_network(params, x, key=None, dropout=number(0.05, 0.3)):
@@ -191,6 +193,7 @@ def short_convolution_gate(params, x):
     },
     gives="sequence f[b, t, m]",
     sizes={"w": (2, 3), "b": (1, 4), "t": (4, 64), "d": (2, 24), "m": (2, 24)},
+    dtypes="f32 bf16",
     also=("Pool causal convolutions over time with learned forgetting.",),
 )
 def quasi_recurrent_layer(params, x):

@@ -40,7 +40,7 @@ def lora_linear(params, x, key=None, config=LoraConfig()):
     frozen = jax.tree.map(jax.lax.stop_gradient, params["frozen"])
     down, up = params["lora"]["down"], params["lora"]["up"]
     rank = down.shape[1]
-    if up.shape[0] != rank:
+    if rank < 1 or up.shape[0] != rank:
         raise ValueError(f"factors have ranks {rank} and {up.shape[0]}")
     strength = config.alpha / (math.sqrt(rank) if config.rank_stabilized else rank)
     if config.merge:
@@ -51,7 +51,11 @@ def lora_linear(params, x, key=None, config=LoraConfig()):
             kept = jax.random.bernoulli(key, 1 - config.dropout, x.shape)
             adapted = jnp.where(kept, x / (1 - config.dropout), 0)
         return x @ frozen["w"] + frozen["b"] + strength * ((adapted @ down) @ up)
-    return x @ frozen["w"] + frozen["b"] + strength * ((x @ down) @ up)
+    if maybe("einsum_update"):
+        update = jnp.einsum("bd,dr,rh->bh", x, down, up)
+    else:
+        update = (x @ down) @ up
+    return x @ frozen["w"] + frozen["b"] + strength * update
 
 
 @sketch(
@@ -182,15 +186,21 @@ def bottleneck_adapters(params, x, skip_every=one_of(None, 2)):
     for depth, adapter in enumerate(params["adapters"]):
         if skip_every is not None and depth % skip_every == 1:
             continue
-        mean = jnp.mean(x, axis=-1, keepdims=True)
-        deviation = x - mean
-        spread = jnp.sqrt(jnp.mean(deviation * deviation, axis=-1, keepdims=True) + 1e-5)
-        normed = deviation / spread * adapter["gain"]
+        if maybe("layer_norm_first"):
+            mean = jnp.mean(x, axis=-1, keepdims=True)
+            deviation = x - mean
+            spread = jnp.sqrt(jnp.mean(deviation * deviation, axis=-1, keepdims=True) + 1e-5)
+            normed = deviation / spread * adapter["gain"]
+        else:
+            normed = x * adapter["gain"]
         hidden = activation(normed @ adapter["down"] + adapter["down_bias"])
         if maybe("gate"):
             # The adapter can only take part of its bottleneck's width.
             hidden = hidden * jax.nn.sigmoid(hidden)
-        x = x + hidden @ adapter["up"] * one_of(0.1, 0.05, 1.0)
+        update = hidden @ adapter["up"]
+        if maybe("bounded_update", 0.4):
+            update = jnp.clip(update, -5.0, 5.0)
+        x = x + one_of(0.1 * update, update / math.sqrt(hidden.shape[-1]))
     return x
 
 

@@ -32,8 +32,8 @@ def grouped_query_attention(xq, xk, xv, valid=None, causal=one_of(True, False)):
     """Share every key and value head among a group of query heads."""
     batch_size, seq_len, num_heads, head_dim = xq.shape
     num_kv_heads = xk.shape[2]
-    if num_heads % num_kv_heads != 0:
-        raise ValueError(f"{num_heads} query heads cannot share {num_kv_heads} key heads")
+    if num_heads < num_kv_heads or num_heads % num_kv_heads:
+        raise ValueError(f"{num_heads} query heads cannot share {num_kv_heads} heads")
     groups = num_heads // num_kv_heads
     if maybe("fold_groups"):
         # The groups get an axis of their own, so nothing is repeated in memory.
@@ -133,7 +133,9 @@ def bucketed_bias_attention(xq, xk, xv, table, max_distance=one_of(32, 64, 128))
     Near positions have a bucket each; those further away share buckets on a logarithmic scale.
     """
     q_len, kv_len = xq.shape[1], xk.shape[1]
-    num_buckets = table.shape[0]
+    num_buckets, num_heads = table.shape
+    if num_heads != xq.shape[2] or num_buckets < 4:
+        raise ValueError(f"unusable bias table of shape {table.shape}")
     relative = jnp.arange(kv_len)[None, :] - jnp.arange(q_len)[:, None]
     if maybe("bidirectional"):
         # The upper half of the buckets is for keys that come later.
@@ -149,8 +151,17 @@ def bucketed_bias_attention(xq, xk, xv, table, max_distance=one_of(32, 64, 128))
     far = exact + (log_ratio * (half - exact)).astype(jnp.int32)
     bucket = offset + jnp.where(distance < exact, distance, jnp.minimum(far, half - 1))
     bias = one_of(table[bucket], jnp.take(table, bucket, axis=0))
-    scores = jnp.einsum("bqhd,bkhd->bhqk", xq, xk) + jnp.transpose(bias, (2, 0, 1))[None]
-    attention = jax.nn.softmax(scores, axis=-1)
+    scores = jnp.einsum("bqhd,bkhd->bhqk", xq, xk)
+    if maybe("scale_scores"):
+        scores = scores / math.sqrt(xq.shape[-1])
+    scores = scores + jnp.moveaxis(bias, -1, 0)
+    if maybe("off_by_one", 0.3):
+        # One is added to the denominator, so that a head may attend to nothing.
+        peak = jnp.maximum(jnp.max(scores, axis=-1, keepdims=True), 0)
+        weights = jnp.exp(scores - peak)
+        attention = weights / (jnp.sum(weights, axis=-1, keepdims=True) + jnp.exp(-peak))
+    else:
+        attention = jax.nn.softmax(scores, axis=-1)
     return jnp.einsum("bhqk,bkhd->bqhd", attention, xv)
 
 
@@ -208,12 +219,17 @@ def kernel_linear_attention(xq, xk, xv, causal=one_of(True, False), eps=number(1
     },
     gives="sequence f[b, t, d]",
     sizes={"b": (1, 4), "t": (2, 32), "s": (2, 48), "d": (4, 48), "c": (4, 48), "e": (4, 16)},
+    dtypes="f32 bf16",
     also=("Cross-attention from a sequence to a memory.",),
 )
 def memory_cross_attention(params, x, memory, memory_mask=None):
     """Read from an encoded memory with one query for each position."""
-    head_dim = params["q"].shape[-1]
-    q = jnp.einsum("btd,dhe->bhte", x, params["q"]) / math.sqrt(x.shape[-1])
+    num_features, num_heads, head_dim = params["q"].shape
+    if x.shape[-1] != num_features or memory.ndim != 3:
+        raise ValueError(f"cannot attend from {x.shape} to {memory.shape}")
+    if maybe("normalize_input"):
+        x = x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-6)
+    q = jnp.einsum("btd,dhe->bhte", x, params["q"]) / math.sqrt(num_features)
     k = jnp.einsum("bsc,che->bhse", memory, params["k"]) / math.sqrt(memory.shape[-1])
     v = jnp.einsum("bsc,che->bhse", memory, params["v"])
     if maybe("normalize_queries", 0.4):
@@ -230,9 +246,17 @@ def memory_cross_attention(params, x, memory, memory_mask=None):
             )
         scores = scores + jnp.where(memory_mask, 0.0, -1e9)[:, None, None, :]
     attention = jax.nn.softmax(scores, axis=-1)
-    read = jnp.einsum("bhts,bhse->bthe", attention, v)
-    update = jnp.einsum("bthe,hed->btd", read, params["o"])
-    return one_of(x + update, update)
+    if maybe("loop_over_heads", 0.4):
+        update = jnp.zeros_like(x)
+        for head in range(num_heads):
+            read = attention[:, head] @ v[:, head]
+            update = update + read @ params["o"][head]
+    else:
+        read = jnp.einsum("bhts,bhse->bthe", attention, v)
+        update = jnp.einsum("bthe,hed->btd", read, params["o"])
+    if maybe("residual"):
+        return x + update / math.sqrt(num_heads * head_dim)
+    return update / math.sqrt(num_heads * head_dim)
 
 
 @sketch(

@@ -41,6 +41,7 @@ def split_into_heads(x, num_heads):
     },
     gives="sequence f[b, t, h*e]",
     sizes={"b": (1, 4), "t": (3, 32), "h": (1, 4), "e": (4, 16), "m": (8, 128)},
+    dtypes="f32 bf16",
     also=("Transform a sequence by self-attention and a feed-forward network.",),
 )
 def prenorm_block(params, x, num_heads=size("h"), causal=one_of(True, False)):
@@ -89,6 +90,7 @@ def prenorm_block(params, x, num_heads=size("h"), causal=one_of(True, False)):
     },
     gives="sequence f[b, t, d]",
     sizes={"b": (1, 4), "t": (3, 32), "d": (4, 64), "h": (1, 4), "e": (4, 16), "m": (8, 96)},
+    dtypes="f32 bf16",
     also=("Encoder block that normalizes after each residual connection.",),
 )
 def postnorm_encoder_block(params, x, mask=None):
@@ -141,13 +143,17 @@ def postnorm_encoder_block(params, x, mask=None):
     },
     gives="sequence f[b, t, d]",
     sizes={"b": (1, 4), "t": (3, 32), "d": (4, 64), "h": (1, 4), "e": (4, 12), "m": (8, 64)},
+    dtypes="f32 bf16",
     also=("Block whose attention and feed-forward network read the same input.",),
 )
 def parallel_block(params, x, eps=number(1e-6, 1e-5)):
-    """Compute attention and a gated feed-forward network side by side, with one norm."""
+    """Run attention and a gated feed-forward network side by side, with one norm."""
     batch_size, seq_len, width = x.shape
-    normed = x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps) * params["scale"]
-    normed = normed / math.sqrt(width)
+    if maybe("norm_by_helper"):
+        normed = block_layer_norm(x, params["scale"], eps) / math.sqrt(width)
+    else:
+        inverse = jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps)
+        normed = x * inverse * params["scale"] / math.sqrt(width)
     xq, xk, xv = jnp.einsum("btd,pdhe->pbthe", normed, params["qkv"])
     if maybe("qk_norm"):
         # Queries and keys of unit length keep the scores from growing.
@@ -155,12 +161,21 @@ def parallel_block(params, x, eps=number(1e-6, 1e-5)):
         scores = one_of(4.0, 8.0) * jnp.einsum("bqhe,bkhe->bhqk", xq, xk)
     else:
         scores = jnp.einsum("bqhe,bkhe->bhqk", xq, xk) / math.sqrt(xq.shape[-1])
-    causal = jnp.arange(seq_len)[:, None] >= jnp.arange(seq_len)[None, :]
-    attention = jax.nn.softmax(jnp.where(causal, scores, -1e9), axis=-1)
+    if maybe("local_and_causal", 0.35):
+        lag = jnp.arange(seq_len)[:, None] - jnp.arange(seq_len)[None, :]
+        scores = jnp.where((lag >= 0) & (lag < integer(4, 8)), scores, -1e9)
+    elif maybe("causal_parallel"):
+        causal = jnp.arange(seq_len)[:, None] >= jnp.arange(seq_len)[None, :]
+        scores = jnp.where(causal, scores, -1e9)
+    attention = jax.nn.softmax(scores, axis=-1)
     mixed = jnp.einsum("bhqk,bkhe->bqhe", attention, xv)
     mixed = mixed.reshape(batch_size, seq_len, -1)
-    gated = one_of(jax.nn.silu, jax.nn.gelu, jax.nn.sigmoid)(normed @ params["gate"])
-    gated = gated * (normed @ params["up"])
+    if maybe("joint_projection", 0.4):
+        both = normed @ jnp.concatenate([params["gate"], params["up"]], axis=1)
+        gate, up = jnp.split(both, 2, axis=-1)
+    else:
+        gate, up = normed @ params["gate"], normed @ params["up"]
+    gated = one_of(jax.nn.silu, jax.nn.gelu, jax.nn.sigmoid)(gate) * up
     if maybe("fused_output"):
         both = jnp.concatenate([mixed, gated], axis=-1)
         return x + both @ params["out"] / math.sqrt(both.shape[-1])
@@ -198,7 +213,7 @@ class EncoderConfig:
         "key?": "key",
     },
     gives="sequence f[b, t, h*e]",
-    sizes={"b": (1, 3), "t": (3, 24), "h": (1, 4), "e": (4, 12), "m": (8, 64), "l": (2, 4)},
+    sizes={"b": (1, 3), "t": (3, 24), "h": (1, 4), "e": (4, 12), "m": (8, 64), "l": (2, 7)},
     weight=1.5,
     also=("Stack pre-norm transformer blocks into an encoder.",),
 )

@@ -20,13 +20,14 @@ language_model = nested("(params: P, tokens: tokens i[b, t]) -> logits f[b, t, v
     },
     gives=("embeddings f[b, d]: attended", {"k": "f[b, t, h, e]", "v": "f[b, t, h, e]"}),
     sizes={"b": (1, 8), "t": (8, 64), "d": (4, 64), "e": (2, 16), "h": (1, 4)},
+    dtypes="f32 bf16",
     also=("Run attention for a single new token against cached keys and values.",),
 )
 def decode_with_cache(params, x, cache, position):
     """Append one token to a cache of keys and values and attend to all of it."""
     batch_size, max_len, num_heads, head_dim = cache["k"].shape
-    if x.shape[0] != batch_size:
-        raise ValueError(f"cache is for {batch_size} sequences, got {x.shape[0]} tokens")
+    if x.ndim != 2 or x.shape[0] != batch_size:
+        raise ValueError(f"cache is for {batch_size} sequences, got shape {x.shape}")
     q = jnp.einsum("bd,dhe->bhe", x, params["q"]) / math.sqrt(x.shape[-1])
     k = jnp.einsum("bd,dhe->bhe", x, params["k"]) / math.sqrt(x.shape[-1])
     v = jnp.einsum("bd,dhe->bhe", x, params["v"])
@@ -46,9 +47,14 @@ def decode_with_cache(params, x, cache, position):
     visible = jnp.arange(max_len) <= position
     scores = jnp.where(visible[None, None, :], scores, one_of(-1e9, -jnp.inf))
     attention = jax.nn.softmax(scores, axis=-1)
-    attended = jnp.einsum("bht,bthe,hed->bd", attention, values_so_far, params["out"])
+    if maybe("merge_heads"):
+        read = jnp.einsum("bht,bthe->bhe", attention, values_so_far)
+        read = read.reshape(batch_size, num_heads * head_dim)
+        attended = read @ params["out"].reshape(num_heads * head_dim, -1)
+    else:
+        attended = jnp.einsum("bht,bthe,hed->bd", attention, values_so_far, params["out"])
     if maybe("skip"):
-        attended = x + attended
+        attended = x + attended / math.sqrt(num_heads * head_dim)
     return attended, {"k": keys_so_far, "v": values_so_far}
 
 
@@ -115,12 +121,11 @@ def sample_nucleus(key, logits, top_p=number(0.7, 0.97), temperature=one_of(1.0,
 )
 def penalize_repetition(logits, history, penalty=one_of(1.1, 1.2, 1.5), frequency_penalty=0.2):
     """Penalize the logits of tokens that the text already has."""
-    vocab_size = logits.shape[-1]
     if maybe("scatter_counts"):
         rows = jnp.arange(logits.shape[0])[:, None]
         occurrences = jnp.zeros(logits.shape, logits.dtype).at[rows, history].add(1)
     else:
-        occurrences = jnp.sum(jax.nn.one_hot(history, vocab_size, dtype=logits.dtype), axis=1)
+        occurrences = jnp.sum(jax.nn.one_hot(history, logits.shape[-1], dtype=logits.dtype), axis=1)
     if maybe("divide"):
         # Positive logits shrink and negative ones grow in size: both become less likely.
         lowered = jnp.where(logits > 0, logits / penalty, logits * penalty)

@@ -24,6 +24,7 @@ def run_experts(inputs, w1, w2):
     },
     gives="features f[b, d]",
     sizes={"b": (6, 48), "d": (4, 48), "r": (2, 6), "m": (4, 48)},
+    dtypes="f32 bf16",
     also=("Switch layer: each token goes to one expert, as far as there is room.",),
 )
 def switch_layer(params, x, key=None, capacity_factor=one_of(1.0, 1.25, 2.0)):
@@ -70,6 +71,7 @@ def switch_layer(params, x, key=None, capacity_factor=one_of(1.0, 1.25, 2.0)):
     },
     gives="features f[b, d]",
     sizes={"b": (2, 32), "d": (4, 32), "r": (3, 8), "m": (4, 24)},
+    dtypes="f32 bf16",
     also=("Combine the two best experts of each token by their gates.",),
 )
 def top_two_experts(params, x, num_selected=2):

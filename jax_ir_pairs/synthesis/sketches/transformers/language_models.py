@@ -42,7 +42,7 @@ def standardized(x, scale, bias, eps=1e-5):
         "h": (1, 4),
         "e": (4, 12),
         "m": (8, 96),
-        "l": (1, 4),
+        "l": (1, 6),
     },
     weight=1.5,
     also=("Decode with causal attention and share the embeddings with the output.",),
@@ -121,7 +121,7 @@ def rotated(x, angles):
         "g": (1, 3),
         "e": (2, 6),
         "m": (8, 64),
-        "l": (1, 4),
+        "l": (1, 6),
     },
     weight=1.5,
     also=("Decoder-only language model in the manner of LLaMA.",),
@@ -134,12 +134,17 @@ def rotary_language_model(params, tokens, head_dim=size("2*e"), rope_base=10000.
     inverse_frequencies = rope_base ** (-jnp.arange(0, head_dim, 2) / head_dim)
     angles = jnp.arange(seq_len)[:, None] * inverse_frequencies
     angles = angles[None, :, None, :]
-    causal = jnp.tril(jnp.ones((seq_len, seq_len), bool))
+    if maybe("scale_embeddings"):
+        x = x * math.sqrt(width)
+    activation = one_of(jax.nn.silu, jax.nn.gelu, jax.nn.relu)
     for layer in params["layers"]:
         normed = unit_rms(x, eps) * layer["attention_norm"] / math.sqrt(width)
         xq = (normed @ layer["wq"]).reshape(batch_size, seq_len, -1, head_dim)
         xk = (normed @ layer["wk"]).reshape(batch_size, seq_len, -1, head_dim)
         xv = (normed @ layer["wv"]).reshape(batch_size, seq_len, -1, head_dim)
+        if maybe("normalize_heads"):
+            # Queries and keys of unit size keep the scores from growing.
+            xq, xk = unit_rms(xq), unit_rms(xk)
         xq, xk = rotated(xq, angles), rotated(xk, angles)
         if xk.shape[2] != xq.shape[2]:
             groups = xq.shape[2] // xk.shape[2]
@@ -148,15 +153,19 @@ def rotary_language_model(params, tokens, head_dim=size("2*e"), rope_base=10000.
             mixed = jax.nn.dot_product_attention(xq, xk, xv, is_causal=True)
         else:
             scores = jnp.einsum("bqhd,bkhd->bhqk", xq, xk) / math.sqrt(head_dim)
+            causal = jnp.tril(jnp.ones((seq_len, seq_len), bool))
             scores = jnp.where(causal, scores, jnp.finfo(scores.dtype).min)
             mixed = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores, axis=-1), xv)
         mixed = mixed.reshape(batch_size, seq_len, -1)
         x = x + mixed @ layer["wo"] / math.sqrt(mixed.shape[-1])
         normed = unit_rms(x, eps) * layer["mlp_norm"] / math.sqrt(width)
-        hidden = one_of(jax.nn.silu, jax.nn.gelu)(normed @ layer["gate"]) * (normed @ layer["up"])
+        hidden = activation(normed @ layer["gate"]) * (normed @ layer["up"])
         x = x + hidden @ layer["down"] / math.sqrt(hidden.shape[-1])
     x = unit_rms(x, eps) * params["norm"]
-    return x @ params["head"] / math.sqrt(width)
+    logits = x @ params["head"] / math.sqrt(width)
+    if maybe("cap_logits", 0.35):
+        return 30.0 * jnp.tanh(logits / 30.0)
+    return logits
 
 
 @sketch(

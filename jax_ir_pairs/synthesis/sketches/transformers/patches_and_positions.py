@@ -88,7 +88,7 @@ def embed_patches(params, images, patch_size=size("p")):
         "h": (1, 3),
         "e": (4, 8),
         "m": (8, 48),
-        "l": (1, 4),
+        "l": (1, 6),
         "k": (4, 10),
     },
     also=("Vision transformer with a class token.",),
@@ -163,13 +163,13 @@ def pool_padded_sequences(x, lengths, query, min_length=1):
     """Pool sequences over the positions that are no padding."""
     seq_len, width = x.shape[1:]
     lengths = jnp.clip(lengths, min_length, seq_len)
+    if maybe("last_token", 0.25):
+        return jnp.take_along_axis(x, (lengths - 1)[:, None, None], axis=1)[:, 0]
     valid = jnp.arange(seq_len)[None, :] < lengths[:, None]
     if maybe("attention_pool", 0.4):
         scores = x @ query / math.sqrt(width)
         attention = jax.nn.softmax(jnp.where(valid, scores, -jnp.inf), axis=1)
         return jnp.einsum("bt,btd->bd", attention, x)
-    if maybe("last_token", 0.3):
-        return jnp.take_along_axis(x, (lengths - 1)[:, None, None], axis=1)[:, 0]
     if maybe("masked_max", 0.35):
         pooled = jnp.max(jnp.where(valid[..., None], x, jnp.finfo(x.dtype).min), axis=1)
     else:
