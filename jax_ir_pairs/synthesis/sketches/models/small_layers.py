@@ -75,10 +75,11 @@ def feature_dropout(key, x, drop_prob=number(0.05, 0.5), shared=one_of(True, Fal
         raise ValueError(f"drop_prob must be in [0, 1), got {drop_prob}")
     # A shared mask drops the same features of every row.
     shape = x.shape[-1:] if shared and x.ndim > 1 else x.shape
-    kept = jax.random.bernoulli(key, 1 - drop_prob, shape)
     if maybe("gaussian", 0.3):
+        # Multiplicative noise of the same variance as a Bernoulli mask has.
         noise = jax.random.normal(key, shape, x.dtype)
         return x * (1 + math.sqrt(drop_prob / (1 - drop_prob)) * noise)
+    kept = jax.random.bernoulli(key, 1 - drop_prob, shape)
     return one_of(jnp.where(kept, x / (1 - drop_prob), 0), x * kept / (1 - drop_prob))
 
 
