@@ -41,7 +41,7 @@ def layer_norm(x, scale, bias, eps=number(1e-6, 1e-5)):
     """Normalize the last axis to zero mean and unit variance, then scale and shift."""
     mean = jnp.mean(x, axis=-1, keepdims=True)
     variance = one_of(
-        jnp.var(x, axis=-1, keepdims=True), jnp.mean(jnp.square(x - mean), axis=-1, keepdims=True)
+        jnp.var(x, axis=-1, keepdims=True), jnp.mean((x - mean) ** 2, axis=-1, keepdims=True)
     )
     normalized = (x - mean) * jax.lax.rsqrt(variance + eps)
     if maybe("bias", 0.7):
