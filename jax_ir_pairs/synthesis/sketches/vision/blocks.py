@@ -1,0 +1,338 @@
+"""Convolutional blocks of image classifiers."""
+
+import jax
+import jax.numpy as jnp
+
+from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, size, sketch
+
+block_norm = nested(
+    "(x: feature_map f[b, h, w, c], scale: f[c], bias: f[c]) -> feature_map f[b, h, w, c]"
+)
+
+
+def _conv2d(x, kernel, stride=1, groups=1):
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(stride, stride),
+        padding="SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
+
+
+def _pointwise(x, kernel):
+    """1x1 convolution, which is a matrix product over channels."""
+    return jnp.einsum("bhwc,cd->bhwd", x, kernel)
+
+
+@sketch(
+    takes={
+        "params": {
+            "conv1": "f[3, 3, c, c]",
+            "conv2": "f[3, 3, c, c]",
+            "norm1": {"scale": "f[c]", "bias": "f[c]"},
+            "norm2": {"scale": "f[c]", "bias": "f[c]"},
+        },
+        "x": "image f[b, h, w, c]",
+    },
+    gives="feature_map f[b, h, w, c]",
+    sizes={"b": (1, 4), "h": (4, 24), "w": (4, 48), "c": (2, 16)},
+    dtypes="f32 bf16",
+    also=("Add two normalized 3x3 convolutions to their input.",),
+)
+def basic_residual_block(params, x):
+    """Refine a feature map by the residual branch of a ResNet basic block."""
+    shortcut = x
+    if maybe("preactivation", 0.4):
+        # He et al.'s second version: the identity path stays free of nonlinearities.
+        for name in ("1", "2"):
+            norm = params["norm" + name]
+            x = jax.nn.relu(block_norm(x, norm["scale"], norm["bias"]))
+            x = _conv2d(x, params["conv" + name])
+        if maybe("branch_scale", 0.3):
+            x = number(0.05, 0.5) * x
+        return shortcut + x
+    x = _conv2d(x, params["conv1"])
+    x = block_norm(x, params["norm1"]["scale"], params["norm1"]["bias"])
+    x = one_of(jax.nn.relu, jax.nn.silu, jax.nn.leaky_relu)(x)
+    x = _conv2d(x, params["conv2"])
+    x = block_norm(x, params["norm2"]["scale"], params["norm2"]["bias"])
+    return jax.nn.relu(shortcut + x)
+
+
+@sketch(
+    takes={
+        "params": {
+            "reduce": "f[4*m, m]",
+            "spatial": "f[3, 3, m, m]",
+            "expand": "f[m, 4*m]",
+            "scales": ("f[m]", "f[m]", "f[4*m]"),
+        },
+        "x": "image f[b, h, w, 4*m]",
+    },
+    gives="feature_map f[b, h, w, 4*m]",
+    sizes={"b": (1, 4), "h": (4, 16), "w": (4, 32), "m": (1, 12)},
+    also=("Run the 1x1, 3x3, 1x1 bottleneck of a deep ResNet.",),
+)
+def bottleneck_block(params, x, eps=number(1e-6, 1e-4)):
+    """Squeeze channels by 1x1 convolutions around a 3x3 one and add the input back."""
+    channels, width = params["reduce"].shape
+    if x.shape[-1] != channels:
+        raise ValueError(f"the block takes {channels} channels, got {x.shape[-1]}")
+
+    def normalize(y, scale):
+        axes = one_of((0, 1, 2), (1, 2))
+        mean = jnp.mean(y, axes, keepdims=True)
+        variance = jnp.var(y, axes, keepdims=True)
+        return (y - mean) * jax.lax.rsqrt(variance + eps) * scale
+
+    scales = params["scales"]
+    y = jax.nn.relu(normalize(_pointwise(x, params["reduce"]), scales[0]))
+    if maybe("grouped", 0.35):
+        # ResNeXt: each channel of the bottleneck has a filter of its own.
+        y = _conv2d(y, params["spatial"][:, :, :1], groups=width)
+    else:
+        y = _conv2d(y, params["spatial"])
+    y = jax.nn.relu(normalize(y, scales[1]))
+    y = normalize(_pointwise(y, params["expand"]), scales[2])
+    if maybe("pre_add_only", 0.2):
+        return x + y
+    return jax.nn.relu(x + y)
+
+
+@sketch(
+    takes={
+        "params": (
+            "l",
+            {
+                "depthwise": "f[7, 7, 1, c]",
+                "norm": {"scale": "f[c]", "bias": "f[c]"},
+                "expand": {"w": "f[c, 4*c]", "b": "f[4*c]"},
+                "project": {"w": "f[4*c, c]", "b": "f[c]"},
+                "gamma": "f[c]",
+            },
+        ),
+        "x": "image f[b, h, w, c]",
+    },
+    gives="feature_map f[b, h, w, c]",
+    sizes={"l": (1, 4), "b": (1, 2), "h": (8, 16), "w": (8, 24), "c": (2, 12)},
+    dtypes="f32 bf16",
+    also=("Stack ConvNeXt blocks at one resolution.",),
+)
+def convnext_stage(params, x, layer_scale=number(1e-3, 1e-1)):
+    """Mix space by 7x7 depthwise filters and channels by an inverted bottleneck."""
+    for block in params:
+        residual = x
+        y = _conv2d(x, block["depthwise"], groups=x.shape[-1])
+        mean = jnp.mean(y, axis=-1, keepdims=True)
+        variance = jnp.var(y, axis=-1, keepdims=True)
+        y = (y - mean) / jnp.sqrt(variance + 1e-6)
+        y = y * block["norm"]["scale"] + block["norm"]["bias"]
+        y = y @ block["expand"]["w"] + block["expand"]["b"]
+        y = jax.nn.gelu(y, approximate=one_of(True, False))
+        if maybe("response_norm", 0.4):
+            # Global response normalization of ConvNeXt V2.
+            energy = jnp.sqrt(jnp.sum(jnp.square(y), axis=(1, 2), keepdims=True) + 1e-6)
+            y = y * energy / (jnp.mean(energy, axis=-1, keepdims=True) + 1e-6)
+        y = y @ block["project"]["w"] + block["project"]["b"]
+        if maybe("layer_scale", 0.7):
+            y = layer_scale * block["gamma"] * y
+        x = residual + y
+    return x
+
+
+@sketch(
+    takes={
+        "params": {
+            "expand": "f[c, e*c]",
+            "depthwise": "f[3, 3, 1, e*c]",
+            "squeeze": "f[e*c, r]",
+            "excite": "f[r, e*c]",
+            "project": "f[e*c, d]",
+        },
+        "x": "image f[b, h, w, c]",
+    },
+    gives="feature_map f[b, h, w, d]: narrow",
+    sizes={
+        "b": (1, 4),
+        "h": (6, 16),
+        "w": (6, 32),
+        "c": (2, 12),
+        "d": (2, 12),
+        "e": (2, 6),
+        "r": (1, 4),
+    },
+    also=("Expand, filter depthwise and project back to few channels, as MobileNet does.",),
+)
+def inverted_residual_block(params, x):
+    """Filter a thin feature map in a wide space and project it linearly back."""
+
+    def activate(y):
+        return one_of(jax.nn.relu6, jax.nn.hard_swish, jax.nn.silu)(y)
+
+    hidden = activate(_pointwise(x, params["expand"]))
+    hidden = _conv2d(hidden, params["depthwise"], groups=hidden.shape[-1])
+    hidden = activate(hidden / one_of(3.0, 9.0))
+    if maybe("squeeze_excite"):
+        pooled = jnp.mean(hidden, axis=(1, 2))
+        gate = jax.nn.relu(pooled @ params["squeeze"]) @ params["excite"]
+        hidden = hidden * one_of(jax.nn.sigmoid, jax.nn.hard_sigmoid)(gate)[:, None, None, :]
+    out = _pointwise(hidden, params["project"])
+    # The shortcut exists only where nothing changes the shape.
+    if out.shape == x.shape:
+        out = out + x
+    return out
+
+
+@sketch(
+    takes={
+        "x": "image f[b, h, w, c]",
+        "reduce": "f[c, r]",
+        "expand": "f[r, c]",
+    },
+    gives="feature_map f[b, h, w, c]",
+    sizes={"b": (1, 6), "h": (4, 32), "w": (4, 128), "c": (2, 24), "r": (1, 8)},
+    dtypes="f32 bf16 f16",
+    also=("Gate the channels of a feature map by what is in the whole image.",),
+)
+def squeeze_excitation(x, reduce, expand):
+    """Recalibrate channels with gates computed from their global averages."""
+    b, h, w, c = x.shape
+    if reduce.shape[0] != c or expand.shape[1] != c:
+        raise ValueError(f"gates are for {reduce.shape[0]} channels, the image has {c}")
+    squeezed = jnp.mean(x, axis=(1, 2))
+    if maybe("both_pools", 0.4):
+        # As in CBAM, the maximum goes through the same weights.
+        descriptors = [squeezed, jnp.max(x, axis=(1, 2))]
+        excitation = sum(jax.nn.relu(d @ reduce) @ expand for d in descriptors)
+    else:
+        excitation = one_of(jax.nn.relu, jax.nn.silu, jnp.tanh)(squeezed @ reduce) @ expand
+    gate = one_of(jax.nn.sigmoid, jax.nn.hard_sigmoid)(excitation).reshape(b, 1, 1, c)
+    if maybe("residual_gate", 0.3):
+        return x * (1 + gate) / 2
+    return x * gate
+
+
+@sketch(
+    takes={
+        "params": {
+            "one": "f[c, d]",
+            "three": ("f[c, r]", "f[3, 3, r, d]"),
+            "five": ("f[c, r]", "f[5, 5, r, d]"),
+            "pool": "f[c, d]",
+        },
+        "x": "image f[b, h, w, c]",
+    },
+    gives="feature_map f[b, h, w, 4*d]",
+    sizes={
+        "b": (1, 3),
+        "h": (6, 16),
+        "w": (6, 24),
+        "c": (2, 12),
+        "d": (1, 8),
+        "r": (1, 6),
+    },
+    also=("Concatenate 1x1, 3x3, 5x5 and pooled branches of an Inception block.",),
+)
+def inception_block(params, x):
+    """Look at several scales at once and concatenate what each branch finds."""
+    branches = [_pointwise(x, params["one"])]
+    for name in ("three", "five"):
+        reduce, kernel = params[name]
+        hidden = jax.nn.relu(_pointwise(x, reduce))
+        hidden = _conv2d(hidden, kernel)
+        if maybe("centered", 0.4):
+            # Branches with larger filters would drown the others.
+            hidden = hidden - jnp.mean(hidden, axis=(1, 2), keepdims=True)
+            hidden = hidden / jnp.sqrt(jnp.mean(jnp.square(hidden)) + 1e-5)
+        branches.append(hidden)
+    window, strides = (1, 3, 3, 1), (1, 1, 1, 1)
+    if maybe("max_pool"):
+        pooled = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, "SAME")
+    else:
+        pooled = jax.lax.reduce_window(x, 0.0, jax.lax.add, window, strides, "SAME") / 9
+    branches.append(_pointwise(pooled, params["pool"]))
+    if maybe("joint_activation"):
+        return jax.nn.relu(jnp.concatenate(branches, axis=-1))
+    return jnp.concatenate([jax.nn.relu(branch) for branch in branches], axis=-1)
+
+
+@sketch(
+    takes={
+        "kernels": ("f[3, 3, c, g]", "f[3, 3, c+g, g]", "f[3, 3, c+g+g, g]"),
+        "x": "image f[b, h, w, c]",
+    },
+    gives="feature_map f[b, h, w, c+g+g+g]",
+    sizes={"b": (1, 3), "h": (4, 16), "w": (4, 32), "c": (2, 12), "g": (1, 6)},
+    dtypes="f32 bf16",
+    also=("Grow a feature map by layers that each see all earlier ones.",),
+)
+def dense_block(kernels, x, growth=size("g")):
+    """Append the output of each DenseNet layer to everything before it."""
+    features = [x]
+    for depth, kernel in enumerate(kernels):
+        seen = jnp.concatenate(features, axis=-1)
+        if kernel.shape[-1] != growth:
+            raise ValueError(f"layer {depth} grows by {kernel.shape[-1]}, not by {growth}")
+        mean = seen.mean(axis=one_of((0, 1, 2), (1, 2)), keepdims=True)
+        centered = seen - mean
+        spread = jnp.sqrt(jnp.mean(jnp.square(centered), axis=(1, 2), keepdims=True) + 1e-5)
+        new = _conv2d(jax.nn.relu(centered / spread), kernel)
+        if maybe("scaled", 0.4):
+            new = new / (3 * seen.shape[-1] ** 0.5)
+        features.append(new)
+    return jnp.concatenate(features, axis=-1)
+
+
+@sketch(
+    takes={"x": "image f[b, h, w, g*m]"},
+    gives="feature_map f[b, h, w, g*m]",
+    sizes={"b": (1, 8), "h": (2, 32), "w": (2, 256), "g": (2, 4), "m": (2, 8)},
+    dtypes="f32 bf16 f16",
+    also=("Interleave the groups of channels of a grouped convolution.",),
+)
+def channel_shuffle(x, groups=size("g")):
+    """Shuffle channels so that the next grouped convolution mixes the groups."""
+    *outer, channels = x.shape
+    if channels % groups:
+        raise ValueError(f"{channels} channels are not divisible into {groups} groups")
+    if maybe("mixing", 0.35):
+        # Let neighbouring groups share a little before the permutation.
+        neighbour = jnp.roll(x, channels // groups, axis=-1)
+        x = one_of(0.9, 0.8, 0.75) * x + one_of(0.1, 0.2, 0.25) * neighbour
+    per_group = channels // groups
+    if maybe("gather", 0.3):
+        order = jnp.arange(channels).reshape(groups, per_group).T.reshape(-1)
+        return x[..., order]
+    grouped = x.reshape(*outer, groups, per_group)
+    return jnp.swapaxes(grouped, -1, -2).reshape(x.shape)
+
+
+@sketch(
+    takes={"x": "image f[b, h, w, c]", "kernel": "f[3, 3, 1, c]", "mix": "f[c, d]"},
+    gives="feature_map f[b, h, w, d]: filtered",
+    sizes={"b": (1, 4), "h": (6, 24), "w": (6, 64), "c": (1, 12), "d": (1, 16)},
+    dtypes="f32 bf16",
+    also=("Factor a convolution into per-channel filters and a channel mixer.",),
+)
+def separable_conv(x, kernel, mix, dilation=integer(1, 3)):
+    """Convolve each channel by itself, then mix channels point by point."""
+    c = x.shape[-1]
+    assert kernel.shape[-1] == c, f"{kernel.shape[-1]} filters for {c} channels"
+    if maybe("reflect", 0.3):
+        x = jnp.pad(x, ((0, 0), (dilation, dilation), (dilation, dilation), (0, 0)), mode="reflect")
+    y = jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (1, 1),
+        "VALID" if maybe("reflect", 0.3) else "SAME",
+        rhs_dilation=(dilation, dilation),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=c,
+    )
+    if maybe("between"):
+        y = one_of(jax.nn.relu, jax.nn.elu, jax.nn.silu)(y)
+    if maybe("einsum"):
+        return jnp.einsum("bhwc,cd->bhwd", y, mix)
+    return jnp.dot(y, mix)
