@@ -133,7 +133,7 @@ def convnext_stage(params, x, layer_scale=number(1e-3, 1e-1)):
         y = jax.nn.gelu(y, approximate=one_of(True, False))
         if maybe("response_norm", 0.4):
             # Global response normalization of ConvNeXt V2.
-            energy = jnp.sqrt(jnp.sum(jnp.square(y), axis=(1, 2), keepdims=True) + 1e-6)
+            energy = jnp.sqrt(jnp.sum(y * y, axis=(1, 2), keepdims=True) + 1e-6)
             y = y * energy / (jnp.mean(energy, axis=-1, keepdims=True) + 1e-6)
         y = y @ block["project"]["w"] + block["project"]["b"]
         if maybe("layer_scale", 0.7):
@@ -245,7 +245,7 @@ def inception_block(params, x):
         if maybe("centered", 0.4):
             # Branches with larger filters would drown the others.
             hidden = hidden - jnp.mean(hidden, axis=(1, 2), keepdims=True)
-            hidden = hidden / jnp.sqrt(jnp.mean(jnp.square(hidden)) + 1e-5)
+            hidden = hidden / jnp.sqrt(jnp.mean(hidden * hidden) + 1e-5)
         branches.append(hidden)
     window, strides = (1, 3, 3, 1), (1, 1, 1, 1)
     if maybe("max_pool"):
@@ -277,7 +277,7 @@ def dense_block(kernels, x, growth=size("g")):
             raise ValueError(f"layer {depth} grows by {kernel.shape[-1]}, not by {growth}")
         mean = seen.mean(axis=one_of((0, 1, 2), (1, 2)), keepdims=True)
         centered = seen - mean
-        spread = jnp.sqrt(jnp.mean(jnp.square(centered), axis=(1, 2), keepdims=True) + 1e-5)
+        spread = jnp.sqrt(jnp.mean(centered * centered, axis=(1, 2), keepdims=True) + 1e-5)
         new = _conv2d(jax.nn.relu(centered / spread), kernel)
         if maybe("scaled", 0.4):
             new = new / (3 * seen.shape[-1] ** 0.5)

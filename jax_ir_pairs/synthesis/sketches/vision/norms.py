@@ -27,7 +27,7 @@ def group_norm(x, scale, bias, num_groups=size("g"), eps=number(1e-6, 1e-4)):
     grouped = x.reshape(b, h, w, num_groups, c // num_groups)
     if maybe("two_moments", 0.4):
         mean = jnp.mean(grouped, axis=(1, 2, 4), keepdims=True)
-        second = jnp.mean(jnp.square(grouped), axis=(1, 2, 4), keepdims=True)
+        second = jnp.mean(grouped**2, axis=(1, 2, 4), keepdims=True)
         variance = jnp.maximum(second - jnp.square(mean), 0)
     else:
         mean = grouped.mean(axis=(1, 2, 4), keepdims=True)
@@ -100,9 +100,10 @@ def batch_norm_2d(
     if training:
         mean = jnp.mean(x, axis=(0, 1, 2))
         variance = jnp.var(x, axis=(0, 1, 2))
-        keep = momentum
-        averaged = [keep * old + (1 - keep) * new for old, new in zip(running, (mean, variance))]
-        updated = ChannelStatistics(*averaged)
+        updated = ChannelStatistics(
+            momentum * running.mean + (1 - momentum) * mean,
+            momentum * running.variance + (1 - momentum) * variance,
+        )
     else:
         mean, variance = running
         updated = running
