@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, size, sketch
 
 block_norm = nested(
-    "(x: feature_map f[b, h, w, c], scale: f[c], bias: f[c]) -> feature_map f[b, h, w, c]"
+    "(x: feature_map f[b, height, width, channels], scale: f[channels], bias: f[channels])"
+    " -> feature_map f[b, height, width, channels]"
 )
 
 
@@ -29,15 +30,15 @@ def _pointwise(x, kernel):
 @sketch(
     takes={
         "params": {
-            "conv1": "f[3, 3, c, c]",
-            "conv2": "f[3, 3, c, c]",
-            "norm1": {"scale": "f[c]", "bias": "f[c]"},
-            "norm2": {"scale": "f[c]", "bias": "f[c]"},
+            "conv1": "f[3, 3, channels, channels]",
+            "conv2": "f[3, 3, channels, channels]",
+            "norm1": {"scale": "f[channels]", "bias": "f[channels]"},
+            "norm2": {"scale": "f[channels]", "bias": "f[channels]"},
         },
-        "x": "image f[b, h, w, c]",
+        "x": "image f[b, height, width, channels]",
     },
-    gives="feature_map f[b, h, w, c]",
-    sizes={"b": (1, 4), "h": (4, 24), "w": (4, 48), "c": (2, 16)},
+    gives="feature_map f[b, height, width, channels]",
+    sizes={"b": (1, 4), "height": (4, 24), "width": (4, 48), "channels": (2, 16)},
     dtypes="f32 bf16",
     also=("Add two normalized 3x3 convolutions to their input.",),
 )
@@ -69,10 +70,10 @@ def basic_residual_block(params, x):
             "expand": "f[m, 4*m]",
             "scales": ("f[m]", "f[m]", "f[4*m]"),
         },
-        "x": "image f[b, h, w, 4*m]",
+        "x": "image f[b, height, width, 4*m]",
     },
-    gives="feature_map f[b, h, w, 4*m]",
-    sizes={"b": (1, 4), "h": (4, 16), "w": (4, 32), "m": (1, 12)},
+    gives="feature_map f[b, height, width, 4*m]",
+    sizes={"b": (1, 4), "height": (4, 16), "width": (4, 32), "m": (1, 12)},
     also=("Run the 1x1, 3x3, 1x1 bottleneck of a deep ResNet.",),
 )
 def bottleneck_block(params, x, eps=number(1e-6, 1e-4)):
@@ -81,24 +82,24 @@ def bottleneck_block(params, x, eps=number(1e-6, 1e-4)):
     if x.shape[-1] != channels:
         raise ValueError(f"the block takes {channels} channels, got {x.shape[-1]}")
 
-    def normalize(y, scale):
+    def normalize(out, scale):
         axes = one_of((0, 1, 2), (1, 2))
-        mean = jnp.mean(y, axes, keepdims=True)
-        variance = jnp.var(y, axes, keepdims=True)
-        return (y - mean) * jax.lax.rsqrt(variance + eps) * scale
+        mean = jnp.mean(out, axes, keepdims=True)
+        variance = jnp.var(out, axes, keepdims=True)
+        return (out - mean) * jax.lax.rsqrt(variance + eps) * scale
 
     scales = params["scales"]
-    y = jax.nn.relu(normalize(_pointwise(x, params["reduce"]), scales[0]))
+    out = jax.nn.relu(normalize(_pointwise(x, params["reduce"]), scales[0]))
     if maybe("grouped", 0.35):
         # ResNeXt: each channel of the bottleneck has a filter of its own.
-        y = _conv2d(y, params["spatial"][:, :, :1], groups=width)
+        out = _conv2d(out, params["spatial"][:, :, :1], groups=width)
     else:
-        y = _conv2d(y, params["spatial"])
-    y = jax.nn.relu(normalize(y, scales[1]))
-    y = normalize(_pointwise(y, params["expand"]), scales[2])
+        out = _conv2d(out, params["spatial"])
+    out = jax.nn.relu(normalize(out, scales[1]))
+    out = normalize(_pointwise(out, params["expand"]), scales[2])
     if maybe("pre_add_only", 0.2):
-        return x + y
-    return jax.nn.relu(x + y)
+        return x + out
+    return jax.nn.relu(x + out)
 
 
 @sketch(
@@ -106,17 +107,17 @@ def bottleneck_block(params, x, eps=number(1e-6, 1e-4)):
         "params": (
             "l",
             {
-                "depthwise": "f[7, 7, 1, c]",
-                "norm": {"scale": "f[c]", "bias": "f[c]"},
-                "expand": {"w": "f[c, 4*c]", "b": "f[4*c]"},
-                "project": {"w": "f[4*c, c]", "b": "f[c]"},
-                "gamma": "f[c]",
+                "depthwise": "f[7, 7, 1, channels]",
+                "norm": {"scale": "f[channels]", "bias": "f[channels]"},
+                "expand": {"w": "f[channels, 4*channels]", "b": "f[4*channels]"},
+                "project": {"w": "f[4*channels, channels]", "b": "f[channels]"},
+                "gamma": "f[channels]",
             },
         ),
-        "x": "image f[b, h, w, c]",
+        "x": "image f[b, height, width, channels]",
     },
-    gives="feature_map f[b, h, w, c]",
-    sizes={"l": (1, 4), "b": (1, 2), "h": (8, 16), "w": (8, 24), "c": (2, 12)},
+    gives="feature_map f[b, height, width, channels]",
+    sizes={"l": (1, 4), "b": (1, 2), "height": (8, 16), "width": (8, 24), "channels": (2, 12)},
     dtypes="f32 bf16",
     also=("Stack ConvNeXt blocks at one resolution.",),
 )
@@ -124,41 +125,41 @@ def convnext_stage(params, x, layer_scale=number(1e-3, 1e-1)):
     """Mix space by 7x7 depthwise filters and channels by an inverted bottleneck."""
     for block in params:
         residual = x
-        y = _conv2d(x, block["depthwise"], groups=x.shape[-1])
-        mean = jnp.mean(y, axis=-1, keepdims=True)
-        variance = jnp.var(y, axis=-1, keepdims=True)
-        y = (y - mean) / jnp.sqrt(variance + 1e-6)
-        y = y * block["norm"]["scale"] + block["norm"]["bias"]
-        y = y @ block["expand"]["w"] + block["expand"]["b"]
-        y = jax.nn.gelu(y, approximate=one_of(True, False))
+        out = _conv2d(x, block["depthwise"], groups=x.shape[-1])
+        mean = jnp.mean(out, axis=-1, keepdims=True)
+        variance = jnp.var(out, axis=-1, keepdims=True)
+        out = (out - mean) / jnp.sqrt(variance + 1e-6)
+        out = out * block["norm"]["scale"] + block["norm"]["bias"]
+        out = out @ block["expand"]["w"] + block["expand"]["b"]
+        out = jax.nn.gelu(out, approximate=one_of(True, False))
         if maybe("response_norm", 0.4):
             # Global response normalization of ConvNeXt V2.
-            energy = jnp.sqrt(jnp.sum(y * y, axis=(1, 2), keepdims=True) + 1e-6)
-            y = y * energy / (jnp.mean(energy, axis=-1, keepdims=True) + 1e-6)
-        y = y @ block["project"]["w"] + block["project"]["b"]
+            energy = jnp.sqrt(jnp.sum(out * out, axis=(1, 2), keepdims=True) + 1e-6)
+            out = out * energy / (jnp.mean(energy, axis=-1, keepdims=True) + 1e-6)
+        out = out @ block["project"]["w"] + block["project"]["b"]
         if maybe("layer_scale", 0.7):
-            y = layer_scale * block["gamma"] * y
-        x = residual + y
+            out = layer_scale * block["gamma"] * out
+        x = residual + out
     return x
 
 
 @sketch(
     takes={
         "params": {
-            "expand": "f[c, e*c]",
-            "depthwise": "f[3, 3, 1, e*c]",
-            "squeeze": "f[e*c, r]",
-            "excite": "f[r, e*c]",
-            "project": "f[e*c, d]",
+            "expand": "f[channels, e*channels]",
+            "depthwise": "f[3, 3, 1, e*channels]",
+            "squeeze": "f[e*channels, r]",
+            "excite": "f[r, e*channels]",
+            "project": "f[e*channels, d]",
         },
-        "x": "image f[b, h, w, c]",
+        "x": "image f[b, height, width, channels]",
     },
-    gives="feature_map f[b, h, w, d]: narrow",
+    gives="feature_map f[b, height, width, d]: narrow",
     sizes={
         "b": (1, 4),
-        "h": (6, 16),
-        "w": (6, 32),
-        "c": (2, 12),
+        "height": (6, 16),
+        "width": (6, 32),
+        "channels": (2, 12),
         "d": (2, 12),
         "e": (2, 6),
         "r": (1, 4),
@@ -168,8 +169,8 @@ def convnext_stage(params, x, layer_scale=number(1e-3, 1e-1)):
 def inverted_residual_block(params, x):
     """Filter a thin feature map in a wide space and project it linearly back."""
 
-    def activate(y):
-        return one_of(jax.nn.relu6, jax.nn.hard_swish, jax.nn.silu)(y)
+    def activate(features):
+        return one_of(jax.nn.relu6, jax.nn.hard_swish, jax.nn.silu)(features)
 
     hidden = activate(_pointwise(x, params["expand"]))
     hidden = _conv2d(hidden, params["depthwise"], groups=hidden.shape[-1])
@@ -177,7 +178,8 @@ def inverted_residual_block(params, x):
     if maybe("squeeze_excite"):
         pooled = jnp.mean(hidden, axis=(1, 2))
         gate = jax.nn.relu(pooled @ params["squeeze"]) @ params["excite"]
-        hidden = hidden * one_of(jax.nn.sigmoid, jax.nn.hard_sigmoid)(gate)[:, None, None, :]
+        gate = one_of(jax.nn.sigmoid, jax.nn.hard_sigmoid)(gate)
+        hidden = hidden * gate[:, None, None, :]
     out = _pointwise(hidden, params["project"])
     # The shortcut exists only where nothing changes the shape.
     if out.shape == x.shape:
@@ -187,28 +189,30 @@ def inverted_residual_block(params, x):
 
 @sketch(
     takes={
-        "x": "image f[b, h, w, c]",
-        "reduce": "f[c, r]",
-        "expand": "f[r, c]",
+        "x": "image f[b, height, width, channels]",
+        "reduce": "f[channels, r]",
+        "expand": "f[r, channels]",
     },
-    gives="feature_map f[b, h, w, c]",
-    sizes={"b": (1, 6), "h": (4, 32), "w": (4, 128), "c": (2, 24), "r": (1, 8)},
+    gives="feature_map f[b, height, width, channels]",
+    sizes={"b": (1, 6), "height": (4, 32), "width": (4, 128), "channels": (2, 24), "r": (1, 8)},
     dtypes="f32 bf16 f16",
     also=("Gate the channels of a feature map by what is in the whole image.",),
 )
 def squeeze_excitation(x, reduce, expand):
     """Recalibrate channels with gates computed from their global averages."""
-    b, h, w, c = x.shape
-    if reduce.shape[0] != c or expand.shape[1] != c:
-        raise ValueError(f"gates are for {reduce.shape[0]} channels, the image has {c}")
+    batch_size, height, width, channels = x.shape
+    if reduce.shape[0] != channels or expand.shape[1] != channels:
+        raise ValueError(f"{reduce.shape[0]} gated channels, but the image has {channels}")
     squeezed = jnp.mean(x, axis=(1, 2))
     if maybe("both_pools", 0.4):
         # As in CBAM, the maximum goes through the same weights.
         descriptors = [squeezed, jnp.max(x, axis=(1, 2))]
-        excitation = sum(jax.nn.relu(d @ reduce) @ expand for d in descriptors)
+        excitation = sum(jax.nn.relu(pooled @ reduce) @ expand for pooled in descriptors)
     else:
         excitation = one_of(jax.nn.relu, jax.nn.silu, jnp.tanh)(squeezed @ reduce) @ expand
-    gate = one_of(jax.nn.sigmoid, jax.nn.hard_sigmoid)(excitation).reshape(b, 1, 1, c)
+    gate = one_of(jax.nn.sigmoid, jax.nn.hard_sigmoid)(excitation).reshape(
+        batch_size, 1, 1, channels
+    )
     if maybe("residual_gate", 0.3):
         return x * (1 + gate) / 2
     return x * gate
@@ -217,19 +221,19 @@ def squeeze_excitation(x, reduce, expand):
 @sketch(
     takes={
         "params": {
-            "one": "f[c, d]",
-            "three": ("f[c, r]", "f[3, 3, r, d]"),
-            "five": ("f[c, r]", "f[5, 5, r, d]"),
-            "pool": "f[c, d]",
+            "one": "f[channels, d]",
+            "three": ("f[channels, r]", "f[3, 3, r, d]"),
+            "five": ("f[channels, r]", "f[5, 5, r, d]"),
+            "pool": "f[channels, d]",
         },
-        "x": "image f[b, h, w, c]",
+        "x": "image f[b, height, width, channels]",
     },
-    gives="feature_map f[b, h, w, 4*d]",
+    gives="feature_map f[b, height, width, 4*d]",
     sizes={
         "b": (1, 3),
-        "h": (6, 16),
-        "w": (6, 24),
-        "c": (2, 12),
+        "height": (6, 16),
+        "width": (6, 24),
+        "channels": (2, 12),
         "d": (1, 8),
         "r": (1, 6),
     },
@@ -247,11 +251,11 @@ def inception_block(params, x):
             hidden = hidden - jnp.mean(hidden, axis=(1, 2), keepdims=True)
             hidden = hidden / jnp.sqrt(jnp.mean(hidden * hidden) + 1e-5)
         branches.append(hidden)
-    window, strides = (1, 3, 3, 1), (1, 1, 1, 1)
+    window, steps = (1, 3, 3, 1), (1, 1, 1, 1)
     if maybe("max_pool"):
-        pooled = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, "SAME")
+        pooled = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, steps, "SAME")
     else:
-        pooled = jax.lax.reduce_window(x, 0.0, jax.lax.add, window, strides, "SAME") / 9
+        pooled = jax.lax.reduce_window(x, 0.0, jax.lax.add, window, steps, "SAME") / 9
     branches.append(_pointwise(pooled, params["pool"]))
     if maybe("joint_activation"):
         return jax.nn.relu(jnp.concatenate(branches, axis=-1))
@@ -260,11 +264,11 @@ def inception_block(params, x):
 
 @sketch(
     takes={
-        "kernels": ("f[3, 3, c, g]", "f[3, 3, c+g, g]", "f[3, 3, c+g+g, g]"),
-        "x": "image f[b, h, w, c]",
+        "kernels": ("f[3, 3, channels, g]", "f[3, 3, channels+g, g]", "f[3, 3, channels+g+g, g]"),
+        "x": "image f[b, height, width, channels]",
     },
-    gives="feature_map f[b, h, w, c+g+g+g]",
-    sizes={"b": (1, 3), "h": (4, 16), "w": (4, 32), "c": (2, 12), "g": (1, 6)},
+    gives="feature_map f[b, height, width, channels+g+g+g]",
+    sizes={"b": (1, 3), "height": (4, 16), "width": (4, 32), "channels": (2, 12), "g": (1, 6)},
     dtypes="f32 bf16",
     also=("Grow a feature map by layers that each see all earlier ones.",),
 )
@@ -277,7 +281,7 @@ def dense_block(kernels, x, growth=size("g")):
             raise ValueError(f"layer {depth} grows by {kernel.shape[-1]}, not by {growth}")
         mean = seen.mean(axis=one_of((0, 1, 2), (1, 2)), keepdims=True)
         centered = seen - mean
-        spread = jnp.sqrt(jnp.mean(centered * centered, axis=(1, 2), keepdims=True) + 1e-5)
+        spread = jnp.std(seen, axis=(1, 2), keepdims=True) + 1e-3
         new = _conv2d(jax.nn.relu(centered / spread), kernel)
         if maybe("scaled", 0.4):
             new = new / (3 * seen.shape[-1] ** 0.5)
@@ -286,9 +290,9 @@ def dense_block(kernels, x, growth=size("g")):
 
 
 @sketch(
-    takes={"x": "image f[b, h, w, g*m]"},
-    gives="feature_map f[b, h, w, g*m]",
-    sizes={"b": (1, 8), "h": (2, 32), "w": (2, 256), "g": (2, 4), "m": (2, 8)},
+    takes={"x": "image f[b, height, width, g*m]"},
+    gives="feature_map f[b, height, width, g*m]",
+    sizes={"b": (1, 8), "height": (2, 32), "width": (2, 256), "g": (2, 4), "m": (2, 8)},
     dtypes="f32 bf16 f16",
     also=("Interleave the groups of channels of a grouped convolution.",),
 )
@@ -310,29 +314,34 @@ def channel_shuffle(x, groups=size("g")):
 
 
 @sketch(
-    takes={"x": "image f[b, h, w, c]", "kernel": "f[3, 3, 1, c]", "mix": "f[c, d]"},
-    gives="feature_map f[b, h, w, d]: filtered",
-    sizes={"b": (1, 4), "h": (6, 24), "w": (6, 64), "c": (1, 12), "d": (1, 16)},
+    takes={
+        "x": "image f[b, height, width, channels]",
+        "kernel": "f[3, 3, 1, channels]",
+        "mix": "f[channels, d]",
+    },
+    gives="feature_map f[b, height, width, d]: filtered",
+    sizes={"b": (1, 4), "height": (6, 24), "width": (6, 64), "channels": (1, 12), "d": (1, 16)},
     dtypes="f32 bf16",
     also=("Factor a convolution into per-channel filters and a channel mixer.",),
 )
 def separable_conv(x, kernel, mix, dilation=integer(1, 3)):
     """Convolve each channel by itself, then mix channels point by point."""
-    c = x.shape[-1]
-    assert kernel.shape[-1] == c, f"{kernel.shape[-1]} filters for {c} channels"
+    channels = x.shape[-1]
+    assert kernel.shape[-1] == channels, f"{kernel.shape[-1]} filters, {channels} channels"
     if maybe("reflect", 0.3):
-        x = jnp.pad(x, ((0, 0), (dilation, dilation), (dilation, dilation), (0, 0)), mode="reflect")
-    y = jax.lax.conv_general_dilated(
+        border = (dilation, dilation)
+        x = jnp.pad(x, ((0, 0), border, border, (0, 0)), mode="reflect")
+    out = jax.lax.conv_general_dilated(
         x,
         kernel,
         (1, 1),
         "VALID" if maybe("reflect", 0.3) else "SAME",
         rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=c,
+        feature_group_count=channels,
     )
     if maybe("between"):
-        y = one_of(jax.nn.relu, jax.nn.elu, jax.nn.silu)(y)
+        out = one_of(jax.nn.relu, jax.nn.elu, jax.nn.silu)(out)
     if maybe("einsum"):
-        return jnp.einsum("bhwc,cd->bhwd", y, mix)
-    return jnp.dot(y, mix)
+        return jnp.einsum("bhwc,cd->bhwd", out, mix)
+    return jnp.dot(out, mix)

@@ -15,32 +15,32 @@ def corners_of(boxes):
     return low, jnp.maximum(high, low + 0.1)
 
 
-def _pairwise_iou(a, b, eps=1e-6):
-    a_low, a_high = corners_of(a)
-    b_low, b_high = corners_of(b)
-    low = jnp.maximum(a_low[:, None], b_low[None])
-    high = jnp.minimum(a_high[:, None], b_high[None])
+def _pairwise_iou(boxes, others, eps=1e-6):
+    boxes_low, boxes_high = corners_of(boxes)
+    others_low, others_high = corners_of(others)
+    low = jnp.maximum(boxes_low[:, None], others_low[None])
+    high = jnp.minimum(boxes_high[:, None], others_high[None])
     overlap = jnp.prod(jnp.clip(high - low, 0), axis=-1)
-    area_a = jnp.prod(a_high - a_low, axis=-1)
-    area_b = jnp.prod(b_high - b_low, axis=-1)
+    area_a = jnp.prod(boxes_high - boxes_low, axis=-1)
+    area_b = jnp.prod(others_high - others_low, axis=-1)
     union = area_a[:, None] + area_b[None] - overlap
     return overlap / (union + eps)
 
 
 @sketch(
-    takes={"a": "boxes f[n, 4]", "b": "boxes f[m, 4]"},
+    takes={"boxes": "boxes f[n, 4]", "others": "boxes f[m, 4]"},
     gives="overlaps f[n, m]",
     sizes={"n": (2, 256), "m": (2, 64)},
     also=("Measure how much each box of one set overlaps each of another.",),
 )
-def box_iou(a, b, eps=number(1e-9, 1e-6)):
+def box_iou(boxes, others, eps=number(1e-9, 1e-6)):
     """Tabulate the intersection over union of all pairs of boxes."""
-    if a.shape[-1] != 4 or b.shape[-1] != 4:
-        raise ValueError(f"boxes have four corners, got {a.shape[-1]} and {b.shape[-1]}")
-    a_low, a_high = corners_of(a)
-    b_low, b_high = corners_of(b)
-    low = jnp.maximum(a_low[:, None], b_low[None])
-    high = jnp.minimum(a_high[:, None], b_high[None])
+    if boxes.shape[-1] != 4 or others.shape[-1] != 4:
+        raise ValueError(f"expected four numbers a box, got {boxes.shape}, {others.shape}")
+    boxes_low, boxes_high = corners_of(boxes)
+    others_low, others_high = corners_of(others)
+    low = jnp.maximum(boxes_low[:, None], others_low[None])
+    high = jnp.minimum(boxes_high[:, None], others_high[None])
     if maybe("loop", 0.35):
         overlap = 1.0
         for axis in range(2):
@@ -48,21 +48,22 @@ def box_iou(a, b, eps=number(1e-9, 1e-6)):
     else:
         extent = jnp.clip(high - low, 0)
         overlap = extent[..., 0] * extent[..., 1]
-    area_a, area_b = jnp.prod(a_high - a_low, axis=-1), jnp.prod(b_high - b_low, axis=-1)
-    union = area_a[:, None] + area_b[None] - overlap
+    box_area = jnp.prod(boxes_high - boxes_low, axis=-1)
+    other_area = jnp.prod(others_high - others_low, axis=-1)
+    union = box_area[:, None] + other_area[None] - overlap
     iou = overlap / one_of(union + eps, jnp.maximum(union, eps))
     if maybe("generalized", 0.35):
         # GIoU: the part of the hull that neither covers counts against it.
-        hull_low = jnp.minimum(a_low[:, None], b_low[None])
-        hull = jnp.maximum(a_high[:, None], b_high[None]) - hull_low
+        hull_low = jnp.minimum(boxes_low[:, None], others_low[None])
+        hull = jnp.maximum(boxes_high[:, None], others_high[None]) - hull_low
         hull_area = hull[..., 0] * hull[..., 1]
         iou = iou - (hull_area - union) / (hull_area + eps)
     return iou
 
 
 @sketch(
-    takes={"feature_map": "image f[b, h, w, c]"},
-    sizes={"b": (1, 2), "h": (2, 16), "w": (2, 32), "c": (1, 8)},
+    takes={"feature_map": "image f[b, height, width, channels]"},
+    sizes={"b": (1, 2), "height": (2, 16), "width": (2, 32), "channels": (1, 8)},
     also=("Place boxes of several shapes at each cell of a feature map.",),
 )
 def anchor_grid(
@@ -81,8 +82,8 @@ def anchor_grid(
             side = stride * scale
             shapes.append((side * ratio**0.5, side / ratio**0.5))
     shapes = jnp.array(shapes, feature_map.dtype)
-    y, x = jnp.meshgrid(rows, columns, indexing="ij")
-    centers = jnp.stack([y, x], axis=-1).reshape(-1, 1, 2)
+    center_rows, center_columns = jnp.meshgrid(rows, columns, indexing="ij")
+    centers = jnp.stack([center_rows, center_columns], axis=-1).reshape(-1, 1, 2)
     corners = jnp.concatenate([centers - shapes / 2, centers + shapes / 2], axis=-1)
     anchors = corners.reshape(-1, 4)
     if maybe("clipped"):
@@ -240,14 +241,14 @@ def match_anchors(overlaps, high=number(0.4, 0.7), low=number(0.1, 0.3)):
 
 
 @sketch(
-    takes={"features": "image f[h, w, c]", "boxes": "boxes f[n, 4]"},
-    gives="feature_map f[n, k, k, c]: crops",
-    sizes={"h": (6, 24), "w": (6, 64), "c": (1, 8), "n": (1, 16), "k": (2, 5)},
+    takes={"features": "image f[height, width, channels]", "boxes": "boxes f[n, 4]"},
+    gives="feature_map f[n, k, k, channels]: crops",
+    sizes={"height": (6, 24), "width": (6, 64), "channels": (1, 8), "n": (1, 16), "k": (2, 5)},
     also=("Crop boxes from a feature map at fractional positions.",),
 )
 def roi_align(features, boxes, scale=one_of(1.0, 2.0, 0.5), output_size=size("k")):
     """Sample each region of interest on a regular grid with bilinear weights."""
-    h, w, c = features.shape
+    height, width, channels = features.shape
     low, high = corners_of(boxes * scale)
     steps = (jnp.arange(output_size) + 0.5) / output_size
     grid = low[:, None] + steps[None, :, None] * (high - low)[:, None]
@@ -257,11 +258,14 @@ def roi_align(features, boxes, scale=one_of(1.0, 2.0, 0.5), output_size=size("k"
         first = jnp.clip(jnp.floor(positions), 0, limit - 2)
         return first.astype(jnp.int32), positions - first
 
-    y, dy = corner_weights(grid[..., 0], h)
-    x, dx = corner_weights(grid[..., 1], w)
+    top_rows, row_fraction = corner_weights(grid[..., 0], height)
+    left_columns, column_fraction = corner_weights(grid[..., 1], width)
     crops = 0.0
-    for row, row_weight in ((y, 1 - dy), (y + 1, dy)):
-        for column, column_weight in ((x, 1 - dx), (x + 1, dx)):
+    for row, row_weight in ((top_rows, 1 - row_fraction), (top_rows + 1, row_fraction)):
+        for column, column_weight in (
+            (left_columns, 1 - column_fraction),
+            (left_columns + 1, column_fraction),
+        ):
             corner = features[row[:, :, None], column[:, None, :]]
             weight = row_weight[:, :, None] * column_weight[:, None, :]
             crops = crops + weight[..., None] * corner

@@ -10,21 +10,21 @@ from jax_ir_pairs.synthesis.holes import maybe, number, one_of, size, sketch
 
 @sketch(
     takes={
-        "x": "image f[b, h, w, g*m]",
+        "x": "image f[b, height, width, g*m]",
         "scale": "f[g*m]",
         "bias": "f[g*m]",
     },
-    gives="feature_map f[b, h, w, g*m]",
-    sizes={"b": (1, 4), "h": (4, 32), "w": (4, 64), "g": (1, 4), "m": (2, 6)},
+    gives="feature_map f[b, height, width, g*m]",
+    sizes={"b": (1, 4), "height": (4, 32), "width": (4, 64), "g": (1, 4), "m": (2, 6)},
     dtypes="f32 bf16",
     also=("Standardize groups of channels of each image.",),
 )
 def group_norm(x, scale, bias, num_groups=size("g"), eps=number(1e-6, 1e-4)):
     """Normalize groups of channels per image, then scale and shift each channel."""
-    b, h, w, c = x.shape
-    if c % num_groups != 0:
-        raise ValueError(f"{num_groups} groups do not divide {c} channels")
-    grouped = x.reshape(b, h, w, num_groups, c // num_groups)
+    batch_size, height, width, channels = x.shape
+    if channels % num_groups != 0:
+        raise ValueError(f"{num_groups} groups do not divide {channels} channels")
+    grouped = x.reshape(batch_size, height, width, num_groups, channels // num_groups)
     if maybe("two_moments", 0.4):
         mean = jnp.mean(grouped, axis=(1, 2, 4), keepdims=True)
         second = jnp.mean(grouped**2, axis=(1, 2, 4), keepdims=True)
@@ -40,9 +40,13 @@ def group_norm(x, scale, bias, num_groups=size("g"), eps=number(1e-6, 1e-4)):
 
 
 @sketch(
-    takes={"x": "image f[b, h, w, c]", "scale": "f[c]", "bias": "f[c]"},
-    gives="feature_map f[b, h, w, c]",
-    sizes={"b": (1, 4), "h": (4, 32), "w": (4, 128), "c": (1, 16)},
+    takes={
+        "x": "image f[b, height, width, channels]",
+        "scale": "f[channels]",
+        "bias": "f[channels]",
+    },
+    gives="feature_map f[b, height, width, channels]",
+    sizes={"b": (1, 4), "height": (4, 32), "width": (4, 128), "channels": (1, 16)},
     dtypes="f32 bf16",
     also=("Remove the contrast of each image and channel.",),
 )
@@ -72,13 +76,13 @@ class ChannelStatistics(NamedTuple):
 
 @sketch(
     takes={
-        "x": "image f[b, h, w, c]",
-        "scale": "f[c]",
-        "bias": "f[c]",
-        "running_mean": "f[c]",
-        "running_variance": "f[c]",
+        "x": "image f[b, height, width, channels]",
+        "scale": "f[channels]",
+        "bias": "f[channels]",
+        "running_mean": "f[channels]",
+        "running_variance": "f[channels]",
     },
-    sizes={"b": (2, 8), "h": (4, 16), "w": (4, 64), "c": (1, 24)},
+    sizes={"b": (2, 8), "height": (4, 16), "width": (4, 64), "channels": (1, 24)},
     dtypes="f32 bf16",
     also=("Normalize by statistics over images and pixels and track their averages.",),
 )
@@ -110,21 +114,23 @@ def batch_norm_2d(
     if maybe("folded"):
         # Fold everything into one multiply-add per channel.
         gain = scale * jax.lax.rsqrt(variance + eps)
-        y = x * gain + (bias - mean * gain)
+        out = x * gain + (bias - mean * gain)
     else:
-        y = (x - mean) / jnp.sqrt(variance + eps) * scale + bias
+        out = (x - mean) / jnp.sqrt(variance + eps) * scale + bias
     if maybe("relu", 0.3):
-        y = jax.nn.relu(y)
-    return y, updated
+        out = jax.nn.relu(out)
+    return out, updated
 
 
 @sketch(
-    takes={"x": "image f[b, h, w, c]"},
-    gives="feature_map f[b, h, w, c]",
-    sizes={"b": (1, 4), "h": (2, 32), "w": (2, 64), "c": (4, 32)},
+    takes={"x": "image f[b, height, width, channels]"},
+    gives="feature_map f[b, height, width, channels]",
+    sizes={"b": (1, 4), "height": (2, 32), "width": (2, 64), "channels": (4, 32)},
     also=("Divide each activation by the energy of its neighbouring channels.",),
 )
-def local_response_norm(x, radius=one_of(1, 2, 3), alpha=number(1e-4, 1e-1), beta=0.75, k=2.0):
+def local_response_norm(
+    x, radius=one_of(1, 2, 3), strength=number(1e-4, 1e-1), exponent=0.75, offset=2.0
+):
     """Inhibit activations by the squared activity of channels next to them."""
     squared = jnp.square(x)
     width = 2 * radius + 1
@@ -143,17 +149,17 @@ def local_response_norm(x, radius=one_of(1, 2, 3), alpha=number(1e-4, 1e-1), bet
         energy = sum(padded[..., i : i + channels] for i in range(width))
     if maybe("averaged", 0.4):
         energy = energy / width
-    return x / (k + alpha * jnp.maximum(energy, 0)) ** beta
+    return x / (offset + strength * jnp.maximum(energy, 0)) ** exponent
 
 
 @sketch(
     takes={
-        "kernel": "f[3, 3, c, d]",
+        "kernel": "f[3, 3, channels, d]",
         "gain": "f[d]",
-        "x": "image f[b, h, w, c]",
+        "x": "image f[b, height, width, channels]",
     },
-    gives="feature_map f[b, h, w, d]: filtered",
-    sizes={"b": (1, 4), "h": (4, 16), "w": (4, 64), "c": (1, 12), "d": (1, 16)},
+    gives="feature_map f[b, height, width, d]: filtered",
+    sizes={"b": (1, 4), "height": (4, 16), "width": (4, 64), "channels": (1, 12), "d": (1, 16)},
     dtypes="f32 bf16",
     also=("Convolve with kernels whose weights have zero mean and unit variance.",),
 )
@@ -165,7 +171,7 @@ def weight_standardized_conv(kernel, gain, x, eps=number(1e-6, 1e-4)):
     standardized = (kernel - mean) * jax.lax.rsqrt(variance * fan_in + eps)
     if maybe("gain", 0.7):
         standardized = standardized * gain
-    y = jax.lax.conv_general_dilated(
+    out = jax.lax.conv_general_dilated(
         x,
         standardized,
         window_strides=(1, 1),
@@ -174,14 +180,21 @@ def weight_standardized_conv(kernel, gain, x, eps=number(1e-6, 1e-4)):
     )
     if maybe("activation"):
         # NF-Nets rescale so that the variance stays one.
-        return one_of(jax.nn.relu(y) * 1.7139588, jax.nn.silu(y) * 1.7881293, jax.nn.relu(y))
-    return y
+        return one_of(1.7139588 * jax.nn.relu(out), 1.7881293 * jax.nn.silu(out))
+    return out
 
 
 @sketch(
-    takes={"content": "image f[b, h, w, c]", "style": "image f[b, m, n, c]"},
-    gives="feature_map f[b, h, w, c]: stylized",
-    sizes={"b": (1, 3), "h": (4, 24), "w": (4, 64), "m": (4, 24), "n": (4, 48), "c": (1, 16)},
+    takes={"content": "image f[b, height, width, channels]", "style": "image f[b, m, n, channels]"},
+    gives="feature_map f[b, height, width, channels]: stylized",
+    sizes={
+        "b": (1, 3),
+        "height": (4, 24),
+        "width": (4, 64),
+        "m": (4, 24),
+        "n": (4, 48),
+        "channels": (1, 16),
+    },
     dtypes="f32 bf16",
     also=("Give a feature map the channel statistics of another one.",),
 )

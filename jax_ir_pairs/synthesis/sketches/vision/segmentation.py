@@ -5,13 +5,15 @@ import jax.numpy as jnp
 
 from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, sketch
 
-pixel_model = nested("(params: P, image: image f[b, h, w, c]) -> feature_map f[b, h, w, k]")
+pixel_model = nested(
+    "(params: P, image: image f[b, height, width, channels]) -> feature_map f[b, height, width, k]"
+)
 
 
 @sketch(
-    takes={"logits": "image f[b, h, w, k]", "labels": "labels i[b, h, w]"},
+    takes={"logits": "image f[b, height, width, k]", "labels": "labels i[b, height, width]"},
     gives="loss f[]",
-    sizes={"b": (1, 4), "h": (4, 32), "w": (4, 64), "k": (4, 8)},
+    sizes={"b": (1, 4), "height": (4, 32), "width": (4, 64), "k": (4, 8)},
     also=("Penalize the missing overlap of predicted and true regions.",),
 )
 def dice_loss(logits, labels, smooth=number(1e-2, 1.0), squared=one_of(False, True)):
@@ -36,13 +38,17 @@ def dice_loss(logits, labels, smooth=number(1e-2, 1.0), squared=one_of(False, Tr
 
 
 @sketch(
-    takes={"logits": "image f[b, h, w, k]", "labels": "labels i[b, h, w]", "weights?": "f[k]"},
+    takes={
+        "logits": "image f[b, height, width, k]",
+        "labels": "labels i[b, height, width]",
+        "weights?": "f[k]",
+    },
     gives="loss f[]",
-    sizes={"b": (1, 4), "h": (4, 32), "w": (4, 64), "k": (4, 12)},
+    sizes={"b": (1, 4), "height": (4, 32), "width": (4, 64), "k": (4, 12)},
     dtypes="f32 bf16",
     also=("Turn down the loss of pixels that are already easy.",),
 )
-def pixel_focal_loss(logits, labels, weights=None, gamma=one_of(2.0, 1.0, 0.5, 1.5)):
+def pixel_focal_loss(logits, labels, weights=None, focusing=one_of(2.0, 1.0, 0.5, 1.5)):
     """Focus the cross-entropy of a segmentation on pixels that are hard."""
     log_probs = jax.nn.log_softmax(logits, axis=-1)
     if maybe("one_hot"):
@@ -51,7 +57,7 @@ def pixel_focal_loss(logits, labels, weights=None, gamma=one_of(2.0, 1.0, 0.5, 1
     else:
         log_p = jnp.take_along_axis(log_probs, labels[..., None], axis=-1)[..., 0]
     # 1 - p, and never quite 0, where a power has no slope.
-    modulation = jnp.clip(1 - jnp.exp(log_p), 1e-3, 1.0) ** gamma
+    modulation = jnp.clip(1 - jnp.exp(log_p), 1e-3, 1.0) ** focusing
     losses = -modulation * log_p
     if weights is not None:
         losses = losses * jax.nn.softplus(weights)[labels]
@@ -60,21 +66,28 @@ def pixel_focal_loss(logits, labels, weights=None, gamma=one_of(2.0, 1.0, 0.5, 1
         kept = max(1, flat.shape[1] // one_of(2, 4))
         worst, _ = jax.lax.top_k(flat, kept)
         return jnp.mean(worst)
-    return one_of(jnp.mean(losses), jnp.mean(jnp.sum(losses, axis=(1, 2))) / losses[0].size)
+    if maybe("per_image", 0.4):
+        return jnp.mean(jnp.mean(losses, axis=(1, 2)))
+    return jnp.mean(losses)
 
 
 @sketch(
     takes={
-        "logits": "image f[b, h, w]",
-        "truth": "mask bool[b, h, w]",
-        "valid?": "mask bool[b, h, w]",
+        "logits": "image f[b, height, width]",
+        "truth": "mask bool[b, height, width]",
+        "valid?": "mask bool[b, height, width]",
     },
     gives="loss f[]",
-    sizes={"b": (1, 4), "h": (4, 32), "w": (4, 128)},
+    sizes={"b": (1, 4), "height": (4, 32), "width": (4, 128)},
     also=("Weigh false positives and false negatives of a binary mask differently.",),
 )
 def tversky_loss(
-    logits, truth, valid=None, alpha=number(0.2, 0.5), beta=number(0.5, 0.8), power=0.75
+    logits,
+    truth,
+    valid=None,
+    alarm_weight=number(0.2, 0.5),
+    miss_weight=number(0.5, 0.8),
+    power=0.75,
 ):
     """Balance missed and invented pixels of a binary segmentation by the Tversky index."""
     p = jax.nn.sigmoid(logits)
@@ -88,7 +101,8 @@ def tversky_loss(
     false_negative = jnp.sum((1 - p) * g, dims)
     if maybe("smoothed", 0.6):
         true_positive = true_positive + 1.0
-    index = true_positive / (true_positive + alpha * false_positive + beta * false_negative + 1e-3)
+    errors = alarm_weight * false_positive + miss_weight * false_negative
+    index = true_positive / (true_positive + errors + 1e-3)
     missing = jnp.clip(1 - index, 1e-4)
     if maybe("focal", 0.4):
         missing = missing**power
@@ -126,21 +140,24 @@ def mean_iou_from_labels(predicted, labels, num_classes=integer(4, 8)):
 
 
 @sketch(
-    takes={"x": "image f[b, h, w, c]", "y": "image f[b, h, w, c]"},
+    takes={
+        "first": "image f[b, height, width, channels]",
+        "second": "image f[b, height, width, channels]",
+    },
     gives="metric f[b]",
-    sizes={"b": (1, 4), "h": (12, 24), "w": (12, 48), "c": (1, 3)},
+    sizes={"b": (1, 4), "height": (12, 24), "width": (12, 48), "channels": (1, 3)},
     also=("Compare luminance, contrast and structure of two images locally.",),
 )
-def structural_similarity(x, y, window_size=one_of(7, 5, 11), data_range=one_of(1.0, 2.0)):
+def structural_similarity(first, second, window_size=one_of(7, 5, 11), data_range=one_of(1.0, 4.0)):
     """Rate the structural similarity of two images over local windows."""
-    c = x.shape[-1]
+    channels = first.shape[-1]
     if maybe("gaussian", 0.6):
-        offsets = jnp.arange(window_size, dtype=x.dtype) - (window_size - 1) / 2
+        offsets = jnp.arange(window_size, dtype=first.dtype) - (window_size - 1) / 2
         taps = jnp.exp(-jnp.square(offsets / 1.5) / 2)
     else:
-        taps = jnp.ones(window_size, x.dtype)
+        taps = jnp.ones(window_size, first.dtype)
     taps = taps / jnp.sum(taps)
-    kernel = jnp.tile(jnp.outer(taps, taps)[:, :, None, None], (1, 1, 1, c))
+    kernel = jnp.tile(jnp.outer(taps, taps)[:, :, None, None], (1, 1, 1, channels))
 
     def local_mean(image):
         return jax.lax.conv_general_dilated(
@@ -149,17 +166,17 @@ def structural_similarity(x, y, window_size=one_of(7, 5, 11), data_range=one_of(
             window_strides=(1, 1),
             padding="VALID",
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=c,
+            feature_group_count=channels,
         )
 
     c1, c2 = 1e-4 * data_range, 9e-4 * data_range
     if maybe("squash"):
-        x, y = jax.nn.sigmoid(x), jax.nn.sigmoid(y)
-    mu_x, mu_y = local_mean(x), local_mean(y)
+        first, second = jax.nn.sigmoid(first), jax.nn.sigmoid(second)
+    mu_x, mu_y = local_mean(first), local_mean(second)
     # Rounding makes E[x^2] - mu^2 slightly negative in flat windows.
-    var_x = jnp.maximum(local_mean(x * x) - mu_x * mu_x, 0)
-    var_y = jnp.maximum(local_mean(y * y) - mu_y * mu_y, 0)
-    covariance = local_mean(x * y) - mu_x * mu_y
+    var_x = jnp.maximum(local_mean(first * first) - mu_x * mu_x, 0)
+    var_y = jnp.maximum(local_mean(second * second) - mu_y * mu_y, 0)
+    covariance = local_mean(first * second) - mu_x * mu_y
     contrast = (2 * covariance + c2) / (var_x + var_y + c2)
     if maybe("contrast_only", 0.2):
         return jnp.mean(contrast, axis=(1, 2, 3))
@@ -168,9 +185,9 @@ def structural_similarity(x, y, window_size=one_of(7, 5, 11), data_range=one_of(
 
 
 @sketch(
-    takes={"image": "image f[b, h, w, c]"},
+    takes={"image": "image f[b, height, width, channels]"},
     gives="loss f[]",
-    sizes={"b": (1, 6), "h": (4, 64), "w": (4, 128), "c": (1, 4)},
+    sizes={"b": (1, 6), "height": (4, 64), "width": (4, 128), "channels": (1, 4)},
     dtypes="f32 bf16",
     also=("Sum the differences of neighbouring pixels, which noise makes large.",),
 )
@@ -184,7 +201,7 @@ def total_variation(image, weight=number(1e-3, 1.0), eps=number(1e-6, 1e-3)):
         squares = jnp.square(vertical[:, :, :-1]) + jnp.square(horizontal[:, :-1])
         roughness = jnp.mean(jnp.sqrt(squares + eps))
     elif maybe("smooth", 0.4):
-        terms = [jnp.sqrt(jnp.square(d) + eps) for d in (vertical, horizontal)]
+        terms = [jnp.sqrt(jnp.square(difference) + eps) for difference in (vertical, horizontal)]
         roughness = sum(jnp.mean(term) for term in terms)
     else:
         roughness = jnp.mean(jnp.abs(vertical)) + jnp.mean(jnp.abs(horizontal))
@@ -195,9 +212,12 @@ def total_variation(image, weight=number(1e-3, 1.0), eps=number(1e-6, 1e-3)):
 
 
 @sketch(
-    takes={"params": "P", "batch": ("image f[b, h, w, c]", "labels i[b, h, w]")},
+    takes={
+        "params": "P",
+        "batch": ("image f[b, height, width, channels]", "labels i[b, height, width]"),
+    },
     gives="loss f[]",
-    sizes={"b": (1, 4), "h": (4, 16), "w": (4, 32), "k": (4, 8)},
+    sizes={"b": (1, 4), "height": (4, 16), "width": (4, 32), "k": (4, 8)},
     also=("Train a segmentation network with pixelwise cross-entropy.",),
 )
 def segmentation_objective(params, batch, smoothing=number(0.01, 0.2)):
@@ -221,9 +241,12 @@ def segmentation_objective(params, batch, smoothing=number(0.01, 0.2)):
 
 
 @sketch(
-    takes={"prediction": "image f[b, h, w, c]", "target": "image f[b, h, w, c]"},
+    takes={
+        "prediction": "image f[b, height, width, channels]",
+        "target": "image f[b, height, width, channels]",
+    },
     gives="loss f[]",
-    sizes={"b": (1, 4), "h": (4, 32), "w": (4, 64), "c": (1, 4)},
+    sizes={"b": (1, 4), "height": (4, 32), "width": (4, 64), "channels": (1, 4)},
     also=("Measure reconstruction errors robustly, with their edges.",),
 )
 def charbonnier_edge_loss(
@@ -242,7 +265,7 @@ def charbonnier_edge_loss(
     else:
         # The Laplacian of the error, by shifts with wrap-around.
         shifts = [(1, 1), (-1, 1), (1, 2), (-1, 2)]
-        laplacian = sum(jnp.roll(error, s, axis=a) for s, a in shifts) - 4 * error
+        laplacian = sum(jnp.roll(error, shift, axis=along) for shift, along in shifts) - 4 * error
         loss = loss + edge_weight * charbonnier(laplacian)
     if maybe("frequency", 0.3):
         spectrum = jnp.fft.rfft2(error, axes=(1, 2), norm="ortho")
