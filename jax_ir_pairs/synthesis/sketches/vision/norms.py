@@ -70,8 +70,8 @@ def instance_norm(x, scale, bias, eps=number(1e-6, 1e-3)):
 class ChannelStatistics(NamedTuple):
     """Moving averages that evaluation uses in place of those of a batch."""
 
-    mean: jax.Array
-    variance: jax.Array
+    average: jax.Array
+    spread: jax.Array
 
 
 @sketch(
@@ -105,8 +105,8 @@ def batch_norm_2d(
         mean = jnp.mean(x, axis=(0, 1, 2))
         variance = jnp.var(x, axis=(0, 1, 2))
         updated = ChannelStatistics(
-            momentum * running.mean + (1 - momentum) * mean,
-            momentum * running.variance + (1 - momentum) * variance,
+            momentum * running.average + (1 - momentum) * mean,
+            momentum * running.spread + (1 - momentum) * variance,
         )
     else:
         mean, variance = running
