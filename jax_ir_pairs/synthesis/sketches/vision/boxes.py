@@ -230,7 +230,9 @@ def match_anchors(overlaps, high=number(0.4, 0.7), low=number(0.1, 0.3)):
         # Each truth keeps its best anchor, however little they overlap.
         best_anchor = jnp.argmax(overlaps, axis=0)
         positive = positive.at[best_anchor].set(True)
-        matched = matched.at[best_anchor].max(jnp.arange(m, dtype=jnp.int32))
+        truths = jnp.arange(m, dtype=jnp.int32)
+        forced = jax.ops.segment_max(truths, best_anchor, num_segments=n)
+        matched = jnp.where(forced >= 0, forced, matched)
     weights = positive.astype(overlaps.dtype)
     if maybe("ignore_band"):
         undecided = (best >= low) & ~positive
