@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, sketch
 
 latent_penalty = nested("(mean: latent f[b, h], log_var: latent f[b, h]) -> loss f[]")
-reconstruct = nested("(params: D, z: latent f[b, h]) -> features f[b, d]")
+reconstruct = nested("(params: P, z: latent f[b, h]) -> features f[b, d]")
 
 
 class GaussianCode(NamedTuple):
@@ -110,7 +110,7 @@ def latent_decoder(params, z):
 @sketch(
     takes={
         "encoder": {"w": "f[d, m]", "b": "f[m]", "out": "f[m, 2*h]"},
-        "decoder": "D",
+        "decoder": "P",
         "key": "key",
         "x": "features f[b, d]",
     },
@@ -142,7 +142,7 @@ def negative_elbo(encoder, decoder, key, x, kl_weight=one_of(1.0, 4.0, 0.5, 2.0)
 @sketch(
     takes={
         "encoder": {"w": "f[d, m]", "b": "f[m]", "out": "f[m, 2*h]"},
-        "decoder": "D",
+        "decoder": "P",
         "key": "key",
         "x": "features f[b, d]",
     },

@@ -177,11 +177,14 @@ def knowledge_graph_scores(
             -jnp.sqrt(jnp.mean(gap * gap, axis=-1) + 1e-6), -jnp.mean(jnp.abs(gap), axis=-1)
         )
     elif model == "complex":
-        # Halves of the vectors are real and imaginary parts.
+        # The first half of a vector is real, the second imaginary.
         half = width // 2
-        real = head[:, :half] * relation[:, :half] * tail[:, :half]
-        imaginary = head[:, -half:] * relation[:, :half] * tail[:, -half:]
-        scores = jnp.mean(real + imaginary, axis=-1)
+        (head_re, head_im), (tail_re, tail_im), (rel_re, rel_im) = (
+            (part[:, :half], part[:, half : 2 * half]) for part in (head, tail, relation)
+        )
+        even = rel_re * (head_re * tail_re + head_im * tail_im)
+        odd = rel_im * (head_re * tail_im - head_im * tail_re)
+        scores = jnp.mean(even + odd, axis=-1)
     else:
         raise ValueError(f"unknown model {model!r}")
     if maybe("squash", 0.4):
