@@ -18,7 +18,7 @@ generator = nested("(params: P, z: latent f[b, h]) -> features f[b, d]")
     dtypes="f32 bf16",
     also=("Score a critic and a generator against each other.",),
 )
-def adversarial_losses(
+def two_player_losses(
     real, fake, kind=one_of("saturating", "hinge", "least_squares", "wasserstein")
 ):
     """Weigh a critic's answers for real and generated samples for both players."""

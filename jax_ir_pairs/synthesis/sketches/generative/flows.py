@@ -59,7 +59,7 @@ def affine_coupling(params, x, limit=number(0.5, 3.0)):
     sizes={"b": (2, 128), "d": (2, 128)},
     also=("Stretch space along one direction, in a planar flow.",),
 )
-def planar_flow(params, x):
+def planar_flow_layer(params, x):
     """Push samples through one planar layer and track the volume."""
     w, u = params["w"], params["u"]
     squared = jnp.sum(w * w) + 1e-3

@@ -151,7 +151,7 @@ def propagate_labels(adjacency, labels, known, num_classes=4, num_rounds=integer
     sizes={"m": (4, 1024)},
     also=("Let the smallest label of each component flow along its edges.",),
 )
-def connected_components(senders, receivers, num_nodes=integer(4, 24), num_rounds=one_of(4, 8, 16)):
+def component_labels(senders, receivers, num_nodes=integer(4, 24), num_rounds=one_of(4, 8, 16)):
     """Mark connected components by their smallest node."""
     m = senders.shape[0]
     if receivers.shape[0] != m:

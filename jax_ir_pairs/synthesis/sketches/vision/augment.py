@@ -253,7 +253,7 @@ def random_erasing(key, images, probability=number(0.3, 0.9), max_area=number(0.
     return jnp.where(inside[..., None], fill, images)
 
 
-def _standardized(images, eps=1e-3):
+def _standardized_images(images, eps=1e-3):
     mean = jnp.mean(images, axis=(1, 2, 3), keepdims=True)
     std = jnp.std(images, axis=(1, 2, 3), keepdims=True)
     return (images - mean) / (std + eps)
@@ -284,5 +284,5 @@ def two_views(key, images, noise_scale=number(0.01, 0.2)):
     first_key, second_key = jax.random.split(key)
     first, second = view(first_key), view(second_key)
     if maybe("standardize"):
-        return _standardized(first), _standardized(second)
+        return _standardized_images(first), _standardized_images(second)
     return first, second

@@ -163,7 +163,7 @@ def local_response_norm(
     dtypes="f32 bf16",
     also=("Convolve with kernels whose weights have zero mean and unit variance.",),
 )
-def weight_standardized_conv(kernel, gain, x, eps=number(1e-6, 1e-4)):
+def standardized_kernel_conv(kernel, gain, x, eps=number(1e-6, 1e-4)):
     """Standardize the weights of each output channel before convolving."""
     fan_in = kernel.shape[0] * kernel.shape[1] * kernel.shape[2]
     mean = jnp.mean(kernel, axis=(0, 1, 2))

@@ -148,7 +148,7 @@ def mean_iou_from_labels(predicted, labels, num_classes=integer(4, 8)):
     sizes={"b": (1, 4), "height": (12, 24), "width": (12, 48), "channels": (1, 3)},
     also=("Compare luminance, contrast and structure of two images locally.",),
 )
-def structural_similarity(first, second, window_size=one_of(7, 5, 11), data_range=one_of(1.0, 4.0)):
+def windowed_ssim(first, second, window_size=one_of(7, 5, 11), data_range=one_of(1.0, 4.0)):
     """Rate the structural similarity of two images over local windows."""
     channels = first.shape[-1]
     if maybe("gaussian", 0.6):
@@ -191,7 +191,7 @@ def structural_similarity(first, second, window_size=one_of(7, 5, 11), data_rang
     dtypes="f32 bf16",
     also=("Sum the differences of neighbouring pixels, which noise makes large.",),
 )
-def total_variation(image, weight=number(1e-3, 1.0), eps=number(1e-6, 1e-3)):
+def image_roughness(image, weight=number(1e-3, 1.0), eps=number(1e-6, 1e-3)):
     """Penalize rough images by the size of their differences."""
     if image.ndim != 4:
         raise ValueError(f"expected a batch of images, got shape {image.shape}")

@@ -293,7 +293,7 @@ def harris_corners(
     sizes={"height": (4, 48), "width": (4, 128)},
     also=("Average neighbours that look alike, so that edges stay.",),
 )
-def bilateral_filter(
+def edge_preserving_blur(
     image, radius=one_of(1, 2), sigma_space=number(0.8, 3.0), sigma_range=number(0.3, 2.0)
 ):
     """Smooth an image without blurring its edges."""
