@@ -88,6 +88,14 @@ ROLES: dict[str, Role] = {
     # transformers and sequences
     "heads": Role(isa="sequence"),
     "log_potentials": Role(),
+    # vision, generative models, graphs
+    "boxes": Role(-1e3, 1e3),
+    "overlaps": Role(-1, 1, is_input=False),
+    "flow": Role(),
+    "latent": Role(isa="features"),
+    "noise_levels": Role(1e-3, 100, is_input=False),
+    "signal_rates": Role(0, 1, is_input=False),
+    "laplacian": Role(isa="symmetric", is_input=False),
 }
 
 
