@@ -202,7 +202,7 @@ def relative_error_loss(predictions, targets, mask=None, *, eps=one_of(1e-2, 1e-
     if maybe("symmetric percentage"):
         losses = 2 * error / (jnp.abs(predictions) + jnp.abs(targets) + eps)
     elif maybe("log ratio"):
-        signed_log = functools.partial(_signed_log1p, scale=1.0)
+        signed_log = functools.partial(_signed_log1p, 1.0)
         losses = jnp.square(signed_log(predictions) - signed_log(targets))
     else:
         losses = error / jnp.maximum(jnp.abs(targets), 10 * eps)
@@ -212,7 +212,7 @@ def relative_error_loss(predictions, targets, mask=None, *, eps=one_of(1e-2, 1e-
     return jnp.sum(jnp.where(mask, losses, 0)) / count.astype(losses.dtype)
 
 
-def _signed_log1p(x, scale):
+def _signed_log1p(scale, x):
     return jnp.sign(x) * jnp.log1p(jnp.abs(x) / scale)
 
 
