@@ -7,6 +7,7 @@ from jax_ir_pairs.synthesis.holes import maybe, nested, number, one_of, sketch
 
 model = nested("(params: P, x: features f[b, d]) -> logits f[b, c]")
 loss_fn = nested("(params: P, batch: B) -> loss f[]")
+optimizer = nested("(params: P, grads: P, state: S) -> P & S")
 classification_loss = nested("(logits: logits f[b, c], labels: labels i[b]) -> loss f[]")
 
 
@@ -52,3 +53,11 @@ def sgd_step(params, batch, learning_rate=number(1e-4, 1e-1)):
         grads = jax.tree.map(lambda g: g * scale, grads)
     params = jax.tree.map(lambda p, g: p - learning_rate * g, params, grads)
     return params, loss
+
+
+@sketch(takes={"params": "P", "state": "S", "batch": "B"}, gives=("P", "S", "loss f[]"))
+def train_step(params, state, batch):
+    """Take one optimizer step on a batch."""
+    loss, grads = jax.value_and_grad(loss_fn)(params, batch)
+    params, state = optimizer(params, grads, state)
+    return params, state, loss
