@@ -143,6 +143,7 @@ def ngram_overlap(candidate, reference, max_n=one_of(4, 2, 3), vocab_size=one_of
     shortest = min(candidate.shape[-1], reference.shape[-1])
     if shortest < max_n:
         raise ValueError(f"sequences of {shortest} tokens have no {max_n}-grams")
+    smoothing = one_of(1.0, 0.1)
     log_precision = 0.0
     for n in range(1, max_n + 1):
         found = _ngram_codes(candidate, n, vocab_size)
@@ -151,7 +152,7 @@ def ngram_overlap(candidate, reference, max_n=one_of(4, 2, 3), vocab_size=one_of
         in_reference = jnp.sum(found[:, :, None] == wanted[:, None, :], axis=-1)
         # Each occurrence carries its share of the clipped count.
         clipped = jnp.sum(jnp.minimum(in_candidate, in_reference) / in_candidate, axis=-1)
-        precision = (clipped + one_of(1.0, 0.1)) / (found.shape[1] + one_of(1.0, 0.1))
+        precision = (clipped + smoothing) / (found.shape[1] + smoothing)
         log_precision = log_precision + jnp.log(precision)
     score = jnp.exp(log_precision / max_n)
     if maybe("brevity", 0.6):

@@ -60,10 +60,10 @@ def centered_rmsprop(
 
     def updated(p, g, s, m):
         variance = s - m**2
-        step = learning_rate * g / _root(variance, eps + one_of(1e-3, 1e-4))
+        move = learning_rate * g / _root(variance, eps + one_of(1e-3, 1e-4))
         if maybe("bounded step", 0.4):
-            step = jnp.clip(step, -0.1, 0.1)
-        return p - step
+            move = jnp.clip(move, -0.1, 0.1)
+        return p - move
 
     params = jax.tree.map(updated, params, grads, square, mean)
     return params, {"square": square, "mean": mean}
@@ -105,9 +105,9 @@ def adadelta(params, grads, state, rho=one_of(0.9, 0.95), eps=number(1e-6, 1e-3)
 
     def leaf_update(p, g, s, m):
         s = rho * jnp.abs(s) + (1 - rho) * g**2
-        step = jnp.sqrt((jnp.abs(m) + eps) / (s + eps)) * g
-        m = rho * jnp.abs(m) + (1 - rho) * step**2
-        return p - one_of(1.0, 0.5) * step, s, m
+        move = jnp.sqrt((jnp.abs(m) + eps) / (s + eps)) * g
+        m = rho * jnp.abs(m) + (1 - rho) * move**2
+        return one_of(p - move, p - 0.5 * move), s, m
 
     if maybe("transpose tree"):
         updated = jax.tree.map(leaf_update, params, grads, square, moved)
