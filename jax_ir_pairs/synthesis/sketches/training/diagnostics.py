@@ -16,10 +16,8 @@ diagnosed_regressor = nested("(params: P, x: features f[b, d]) -> predictions f[
 def _random_like(key, tree):
     leaves, treedef = jax.tree.flatten(tree)
     keys = jax.random.split(key, len(leaves))
-    if maybe("signs"):
-        draws = [jax.random.rademacher(k, x.shape, x.dtype) for k, x in zip(keys, leaves)]
-    else:
-        draws = [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves)]
+    draw = one_of(jax.random.rademacher, jax.random.normal)
+    draws = [draw(k, x.shape, x.dtype) for k, x in zip(keys, leaves)]
     return treedef.unflatten(draws)
 
 
