@@ -1,7 +1,5 @@
 """Training with few bits or few weights."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -170,5 +168,6 @@ def structured_compression(w, keep=integer(2, 6)):
         u, s, vt = jnp.linalg.svd(w, full_matrices=False)
         return (u[:, :rank] * s[:rank]) @ vt[:rank]
     norms = jnp.sum(w**2, axis=0)
-    threshold = -jnp.sort(-norms)[min(keep, columns) - 1]
-    return w * functools.partial(jnp.where, norms >= threshold)(1.0, 0.0)
+    ranks = jnp.argsort(jnp.argsort(-norms))
+    kept = one_of(ranks < keep, ranks <= columns // 2)
+    return w * kept.astype(w.dtype) if maybe("multiply mask") else jnp.where(kept, w, 0)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, sketch
+from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, size, sketch
 
 judged_model = nested("(params: P, x: features f[b, d]) -> logits f[b, c]")
 judged_regressor = nested("(params: P, x: features f[b, d]) -> predictions f[b]")
@@ -91,7 +91,7 @@ def early_stopping(losses, patience=integer(2, 10), min_delta=number(1e-3, 1e-1)
     dtypes="f32 f64",
     also=("Cross-validation error of ridge regression.",),
 )
-def cross_validated_ridge(x, targets, num_folds=one_of(2, 3, 4, 5), ridge=number(0.1, 3.0)):
+def cross_validated_ridge(x, targets, num_folds=size("k"), ridge=number(0.1, 3.0)):
     """Hold out one fold after the other and predict it from the rest."""
     n, d = x.shape
     fold = jnp.arange(n) % num_folds if maybe("interleave") else jnp.arange(n) * num_folds // n

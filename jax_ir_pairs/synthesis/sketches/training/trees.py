@@ -1,7 +1,6 @@
 """Utilities for trees of parameters."""
 
 import functools
-import operator
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ def tree_summary(params):
     if not leaves:
         raise ValueError("the tree has no leaves")
     count = sum(leaf.size for leaf in leaves)
-    total = functools.reduce(operator.add, [jnp.sum(leaf**2) for leaf in leaves])
+    total = functools.reduce(jnp.add, [jnp.sum(leaf**2) for leaf in leaves])
     summary = {"norm": jnp.sqrt(total + 1e-12), "rms": jnp.sqrt(total / count + 1e-12)}
     if maybe("extremes"):
         summary["largest"] = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves]))
