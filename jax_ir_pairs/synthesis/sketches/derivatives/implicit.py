@@ -114,11 +114,12 @@ def ridge_hypergradient(x, targets, held_out, log_ridge=number(-1.0, 1.0)):
         if maybe("cholesky hyper"):
             return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), moment)
         if maybe("custom linear solve", 0.4):
+
+            def dense_solve(_, b):
+                return jnp.linalg.solve(matrix, b)
+
             return jax.lax.custom_linear_solve(
-                lambda v: matrix @ v,
-                moment,
-                lambda _, b: jnp.linalg.solve(matrix, b),
-                symmetric=True,
+                lambda v: matrix @ v, moment, dense_solve, symmetric=True
             )
         return jnp.linalg.solve(matrix, moment)
 

@@ -13,7 +13,7 @@ smooth_objective = nested("(x: vector f[n]) -> energy f[]")
 
 
 def _dot_trees(a, b):
-    return sum(jnp.vdot(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b)))
+    return sum(jax.tree.leaves(jax.tree.map(jnp.vdot, a, b)))
 
 
 @sketch(
@@ -89,20 +89,19 @@ def jacobian_free_newton_step(x, num_iters=integer(2, 5), damping=number(0.3, 2.
     """Solve for a Newton step by conjugate gradients on the normal equations."""
     value, push = jax.linearize(system_residual, x)
     if maybe("vjp transpose"):
-        _, pull_tuple = jax.vjp(system_residual, x)
-        pull = lambda u: pull_tuple(u)[0]  # noqa: E731
+        _, pull = jax.vjp(system_residual, x)
     else:
-        transposed = jax.linear_transpose(push, x)
-        pull = lambda u: transposed(u)[0]  # noqa: E731
+        # The linearized map is transposed, so the residual is traced only once.
+        pull = jax.linear_transpose(push, x)
 
     def normal(v):
-        return pull(push(v)) + damping * v
+        return pull(push(v))[0] + damping * v
 
     if maybe("library cg", 0.4):
-        delta, _ = jax.scipy.sparse.linalg.cg(normal, -pull(value), maxiter=num_iters)
+        delta, _ = jax.scipy.sparse.linalg.cg(normal, -pull(value)[0], maxiter=num_iters)
     else:
         delta = jnp.zeros_like(x)
-        r = -pull(value)
+        r = -pull(value)[0]
         p, rr = r, r @ r
         for _ in range(num_iters):
             ap = normal(p)

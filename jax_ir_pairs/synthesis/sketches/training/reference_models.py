@@ -20,7 +20,8 @@ def linear_classifier(params, x):
     if maybe("standardize inputs", 0.4):
         center = jnp.mean(x, axis=0)
         x = (x - center) / (jnp.std(x, axis=0) + one_of(1e-2, 1e-1))
-    logits = one_of(x @ params["w"], jnp.einsum("bd,dc->bc", x, params["w"])) + params["b"]
+    w, b = params["w"], params["b"]
+    logits = one_of(x @ w + b, jnp.einsum("bd,dc->bc", x, w) + b, jnp.dot(x, w) + b)
     if maybe("cap logits", 0.3):
         # Soft bounds keep one feature from deciding alone.
         return one_of(30.0, 20.0) * jnp.tanh(logits / one_of(30.0, 20.0))
