@@ -37,6 +37,7 @@ reverse_gradient.defvjp(_reversal_fwd, _reversal_bwd)
     },
     gives=("P", "loss f[]"),
     sizes={"b": (4, 32), "k": (4, 4), "h": (2, 64)},
+    dtypes="f32 bf16",
     also=("Domain-adversarial gradient of an encoder.",),
 )
 def domain_adversarial_gradient(params, head, x, domains, step, rate=number(0.1, 2.0)):
@@ -59,6 +60,7 @@ def domain_adversarial_gradient(params, head, x, domains, step, rate=number(0.1,
 @sketch(
     takes={"x": "features f[b, d]", "w": "matrix f[d, h]"},
     sizes={"b": (4, 64), "d": (4, 128), "h": (4, 64)},
+    dtypes="f32 bf16",
     also=("Sign activations trained by a straight-through estimator.",),
 )
 def binarized_layer_gradient(x, w, window=one_of(1.0, 2.0)):
@@ -169,11 +171,18 @@ def logistic_value_and_gradient(weights, x, labels, ridge=number(1e-3, 1e-1)):
     signs = jnp.where(labels > one_of(0, 1), 1.0, -1.0).astype(x.dtype)
 
     def objective(w):
-        margins = signs * (x @ w)
+        margins = one_of(
+            signs * (x @ w), signs * jnp.dot(x, w), jnp.einsum("b,bd,d->b", signs, x, w)
+        )
         losses = softplus_stable(-margins)
+        if maybe("trim losses", 0.35):
+            # Mislabeled examples should not outweigh all others.
+            losses = losses / (1 + 0.1 * losses)
         if maybe("balance classes", 0.4):
             positive = jnp.mean((signs > 0).astype(x.dtype))
             losses = losses * jnp.where(signs > 0, 1.5 - positive, 0.5 + positive)
+        if maybe("smooth sparsity", 0.3):
+            return jnp.mean(losses) + ridge * jnp.sum(jnp.sqrt(w**2 + 1e-4))
         return jnp.mean(losses) + 0.5 * ridge * (w @ w)
 
     if maybe("newton", 0.35):

@@ -36,7 +36,7 @@ def smoothed_cross_entropy(logits, labels, class_weights=None, smoothing=number(
     """Score a softmax against labels that are smoothed towards the uniform distribution."""
     num_classes = logits.shape[-1]
     if maybe("check batch", 0.4):
-        if labels.shape != logits.shape[:-1]:
+        if logits.ndim != 2 or labels.shape != logits.shape[:-1]:
             raise ValueError(f"labels {labels.shape} do not match logits {logits.shape}")
     if maybe("dense targets"):
         off_value = smoothing / num_classes
@@ -125,14 +125,24 @@ def cosine_margin_softmax(x, prototypes, labels, scale=one_of(16.0, 30.0, 10.0),
     cosine = one_of(
         unit(x) @ unit(prototypes).T, jnp.einsum("bd,cd->bc", unit(x), unit(prototypes))
     )
-    one_hot = jax.nn.one_hot(labels, prototypes.shape[0], dtype=cosine.dtype)
+    num_classes = prototypes.shape[0]
+    if maybe("compare labels"):
+        one_hot = (labels[:, None] == jnp.arange(num_classes)).astype(cosine.dtype)
+    else:
+        one_hot = jax.nn.one_hot(labels, num_classes, dtype=cosine.dtype)
     if maybe("angular"):
         # cos(theta + m) by the addition theorem.
         sine = jnp.sqrt(jnp.maximum(1 - cosine**2, 1e-4))
         shifted = cosine * jnp.cos(margin) - sine * jnp.sin(margin)
     else:
         shifted = cosine - margin
-    logits = scale * jnp.where(one_hot > 0, shifted, cosine)
+    logits = scale * one_of(
+        jnp.where(one_hot > 0, shifted, cosine), cosine + one_hot * (shifted - cosine)
+    )
+    if maybe("hardest negatives", 0.3):
+        # Count the negatives above the average one only.
+        floor = jnp.mean(logits, axis=-1, keepdims=True)
+        logits = jnp.where((one_hot > 0) | (logits > floor), logits, floor)
     losses = -jnp.sum(one_hot * jax.nn.log_softmax(logits, axis=-1), axis=-1)
     return jnp.mean(losses)
 
@@ -184,7 +194,7 @@ def dirichlet_evidence_loss(logits, labels, kl_weight=number(0.01, 0.5)):
 def noise_robust_loss(logits, labels, mask=None, q=number(0.3, 0.9), beta=number(0.1, 1.0)):
     """Bound what a mislabeled example can add to the loss."""
     if maybe("check q", 0.4):
-        if not 0 < q <= 1:
+        if q <= 0 or q > 1:
             raise ValueError(f"q must be in (0, 1], got {q}")
     log_p = _label_log_probs(logits, labels)
     if maybe("generalized"):

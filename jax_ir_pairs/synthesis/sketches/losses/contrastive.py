@@ -78,6 +78,7 @@ def nt_xent(a, b, temperature=number(0.1, 1.0)):
     },
     gives="loss f[]",
     sizes={"b": (4, 64), "d": (4, 256)},
+    dtypes="f32 bf16",
     also=("Symmetric loss over image-text pairs.",),
 )
 def paired_modality_loss(images, texts, log_scale, max_scale=one_of(4.0, 3.0)):
@@ -107,6 +108,7 @@ def paired_modality_loss(images, texts, log_scale, max_scale=one_of(4.0, 3.0)):
     },
     gives="loss f[]",
     sizes={"b": (6, 48), "d": (4, 128)},
+    dtypes="f32 bf16",
     also=("Triplet loss with mining inside the batch.",),
 )
 def batch_triplet_loss(embeddings, labels, margin=number(0.2, 1.0)):
@@ -142,6 +144,7 @@ def batch_triplet_loss(embeddings, labels, margin=number(0.2, 1.0)):
     takes={"embeddings": "embeddings f[b, d]", "labels": "labels i[b]", "mask?": "mask bool[b]"},
     gives="loss f[]",
     sizes={"b": (6, 48), "d": (4, 128)},
+    dtypes="f32 bf16",
     also=("Supervised contrastive loss.",),
 )
 def class_contrastive_loss(embeddings, labels, mask=None, *, temperature=one_of(0.2, 0.1, 0.5)):
@@ -203,21 +206,32 @@ class VicregWeights:
     takes={"a": "features f[b, d]: first views", "b": "features f[b, d]: second views"},
     gives="loss f[]",
     sizes={"b": (6, 64), "d": (4, 96)},
+    dtypes="f32 bf16",
     also=("Variance-invariance-covariance regularization.",),
 )
 def variance_covariance_loss(a, b, target_std=one_of(1.0, 0.5)):
     """Match two views while no dimension collapses and no two repeat each other."""
     weights = one_of(VicregWeights(), VicregWeights(10.0, 10.0), VicregWeights(variance=15.0))
+    if a.shape != b.shape or a.ndim != 2:
+        raise ValueError(f"expected two views of one shape, got {a.shape} and {b.shape}")
     n, d = a.shape
     invariance = one_of(jnp.mean((a - b) ** 2), jnp.mean(jnp.sum((a - b) ** 2, axis=1)) / d)
     variance = covariance = 0.0
     for view in (a, b):
         centered = view - jnp.mean(view, axis=0, keepdims=True)
-        std = jnp.sqrt(jnp.mean(centered**2, axis=0) + 1e-4)
-        variance = variance + jnp.mean(jax.nn.relu(target_std - std)) / 2
+        if maybe("soft hinge", 0.3):
+            # exp(-var) never stops pushing, but hardly does where the variance is large.
+            variance = variance + jnp.mean(jnp.exp(-jnp.mean(centered**2, axis=0)))
+        else:
+            std = jnp.sqrt(jnp.mean(centered**2, axis=0) + 1e-4)
+            variance = variance + jnp.mean(jax.nn.relu(target_std - std)) / 2
         cov = centered.T @ centered / (n - 1)
-        off_diagonal = cov * (1 - jnp.eye(d, dtype=cov.dtype))
-        covariance = covariance + jnp.sum(off_diagonal**2) / d
+        if maybe("subtract diagonal"):
+            squares = jnp.sum(cov**2) - jnp.sum(jnp.diagonal(cov) ** 2)
+        else:
+            off_diagonal = cov * (1 - jnp.eye(d, dtype=cov.dtype))
+            squares = jnp.sum(off_diagonal**2)
+        covariance = covariance + squares / d
     total = weights.invariance * invariance + weights.variance * variance
     return (total + weights.covariance * covariance) / one_of(10.0, 25.0)
 

@@ -1,5 +1,7 @@
 """Distances between distributions and between sets of samples."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -18,7 +20,7 @@ def softened_divergence(student, teacher, temperature=one_of(2.0, 4.0, 3.0, 1.0)
     log_q = jax.nn.log_softmax(student / temperature, axis=-1)
     log_p = jax.nn.log_softmax(jax.lax.stop_gradient(teacher) / temperature, axis=-1)
     if maybe("jensen shannon", 0.35):
-        log_mean = jnp.logaddexp(log_p, log_q) - jnp.log(2.0).astype(log_p.dtype)
+        log_mean = jnp.logaddexp(log_p, log_q) - math.log(2.0)
         forward = jnp.sum(jnp.exp(log_p) * (log_p - log_mean), axis=-1)
         backward = jnp.sum(jnp.exp(log_q) * (log_q - log_mean), axis=-1)
         divergence = 0.5 * (forward + backward)
@@ -72,14 +74,24 @@ def gaussian_posterior_kl(mean, log_var, prior_log_var=None, free_nats=number(0.
 def sinkhorn_transport(x, y, blur=one_of(0.3, 0.5, 1.0), num_iters=integer(5, 25)):
     """Match two clouds of samples by entropic optimal transport in the log domain."""
     n, m = x.shape[0], y.shape[0]
-    if maybe("squared cost"):
+    if blur <= 0 or num_iters < 1:
+        raise ValueError(f"need a positive blur and an iteration, got {blur} and {num_iters}")
+    if maybe("cosine cost", 0.25):
+        x_unit, y_unit = (
+            z / jnp.sqrt(jnp.sum(z * z, axis=1, keepdims=True) + 1e-4) for z in (x, y)
+        )
+        cost = 1 - x_unit @ y_unit.T
+    elif maybe("squared cost"):
         cost = jnp.sum((x[:, None, :] - y[None, :, :]) ** 2, axis=-1)
     else:
         cost = jnp.sqrt(jnp.sum((x[:, None, :] - y[None, :, :]) ** 2, axis=-1) + 1e-6)
     # In units of the average cost, so that one blur fits all scales.
     cost = cost / (jnp.mean(cost) + 1e-3)
-    log_a = -jnp.log(n) * jnp.ones(n, x.dtype)
-    log_b = -jnp.log(m) * jnp.ones(m, x.dtype)
+    if maybe("full weights"):
+        log_a, log_b = jnp.full(n, -math.log(n), x.dtype), jnp.full(m, -math.log(m), x.dtype)
+    else:
+        log_a = -math.log(n) * jnp.ones(n, x.dtype)
+        log_b = -math.log(m) * jnp.ones(m, x.dtype)
 
     def iteration(potentials, _):
         f, g = potentials
@@ -113,8 +125,15 @@ def sliced_wasserstein(x, y, key, num_projections=size("p"), order=one_of(1, 2))
     if x.shape != y.shape:
         raise ValueError(f"both sets need the same shape, got {x.shape} and {y.shape}")
     d = x.shape[1]
-    directions = jax.random.normal(key, (d, num_projections), dtype=x.dtype)
-    directions = directions / (jnp.linalg.norm(directions, axis=0) + 1e-6)
+    if maybe("orthogonal lines", 0.35):
+        frame = jax.random.normal(key, (max(d, num_projections), d), dtype=x.dtype)
+        directions = jnp.linalg.qr(frame)[0][:num_projections].T * d**0.5
+    else:
+        directions = jax.random.normal(key, (d, num_projections), dtype=x.dtype)
+        directions = directions / (jnp.linalg.norm(directions, axis=0) + 1e-6)
+    if maybe("center sets", 0.4):
+        # Only the shapes count, not where they are.
+        x, y = (z - jnp.mean(z, axis=0) for z in (x, y))
     # In one dimension the sorted samples are matched in order.
     gaps = jnp.sort(x @ directions, axis=0) - jnp.sort(y @ directions, axis=0)
     if order == 1:

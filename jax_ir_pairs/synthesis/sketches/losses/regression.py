@@ -219,6 +219,7 @@ def _signed_log1p(scale, x):
 @sketch(
     takes={"params": "P", "batch": ("features f[b, d]", "targets f[b]")},
     gives="loss f[]",
+    dtypes="f32 bf16",
     also=("Training objective of a regressor.",),
 )
 def penalized_regression_objective(params, batch, ridge=number(1e-5, 1e-2)):

@@ -197,6 +197,7 @@ def probabilistic_scores(logits, labels):
     takes={"masks": "logits f[b, h, w, k]: scores of each class", "labels": "labels i[b, h, w]"},
     gives="metric f[]",
     sizes={"b": (1, 8), "h": (4, 24), "w": (4, 24), "k": (4, 8)},
+    dtypes="f32 bf16",
     also=("Overlap of predicted and true segments.",),
 )
 def segmentation_overlap(masks, labels, smooth=one_of(1.0, 1e-3, 0.5)):
@@ -209,10 +210,21 @@ def segmentation_overlap(masks, labels, smooth=one_of(1.0, 1e-3, 0.5)):
     else:
         predicted = jax.nn.one_hot(jnp.argmax(masks, axis=-1), num_classes, dtype=masks.dtype)
     truth = jax.nn.one_hot(labels, num_classes, dtype=masks.dtype)
-    axes = one_of((0, 1, 2), (1, 2))
-    intersection = jnp.sum(predicted * truth, axis=axes)
-    sizes = jnp.sum(predicted, axis=axes) + jnp.sum(truth, axis=axes)
-    if maybe("dice"):
+    if maybe("flatten pixels"):
+        predicted, truth = (z.reshape(-1, num_classes) for z in (predicted, truth))
+        intersection = one_of(
+            jnp.einsum("pk,pk->k", predicted, truth), jnp.sum(predicted * truth, axis=0)
+        )
+        sizes = jnp.sum(predicted + truth, axis=0)
+    else:
+        axes = one_of((0, 1, 2), (1, 2))
+        intersection = jnp.sum(predicted * truth, axis=axes)
+        sizes = jnp.sum(predicted, axis=axes) + jnp.sum(truth, axis=axes)
+    if maybe("tversky", 0.3):
+        # Missed pixels weigh more than those that were marked in vain.
+        missed = one_of(0.7, 0.6) * (sizes - 2 * intersection)
+        overlap = (intersection + smooth) / (intersection + missed + smooth)
+    elif maybe("dice"):
         overlap = (2 * intersection + smooth) / (sizes + smooth)
     else:
         overlap = (intersection + smooth) / (sizes - intersection + smooth)

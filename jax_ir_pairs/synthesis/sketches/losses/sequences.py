@@ -51,6 +51,7 @@ def masked_token_loss(logits, tokens, lengths=None, pad_id=0, z_weight=number(1e
     takes={"params": "P", "tokens": "tokens i[b, t]"},
     gives="loss f[]",
     sizes={"t": (6, 48), "b": (2, 16), "v": (8, 64)},
+    dtypes="f32 bf16",
     also=("Next-token objective of a language model.",),
 )
 def next_token_objective(params, tokens, smoothing=number(0.01, 0.1)):
@@ -138,6 +139,7 @@ def soft_alignment_cost(x, y, gamma=one_of(1.0, 0.5, 2.0)):
     takes={"scores": "scores f[b, n]", "relevance": "counts i[b, n]", "mask?": "mask bool[b, n]"},
     gives="loss f[]",
     sizes={"b": (2, 32), "n": (3, 24)},
+    dtypes="f32 bf16",
     also=("Learning-to-rank loss over lists of candidates.",),
 )
 def ranking_list_loss(scores, relevance, mask=None, sigma=number(0.5, 2.0)):
@@ -167,6 +169,7 @@ def ranking_list_loss(scores, relevance, mask=None, sigma=number(0.5, 2.0)):
     takes={"logits": "logits f[b, t, v]", "tokens": "tokens i[b, t]", "mask?": "mask bool[b, t]"},
     gives="loss f[]",
     sizes={"b": (2, 16), "t": (4, 32), "v": (8, 64)},
+    dtypes="f32 bf16",
     also=("Push down tokens that a sequence had before.",),
 )
 def unlikelihood_loss(logits, tokens, mask=None, weight=number(0.1, 1.0)):
@@ -198,6 +201,7 @@ def unlikelihood_loss(logits, tokens, mask=None, weight=number(0.1, 1.0)):
     },
     gives="loss f[]",
     sizes={"b": (2, 32), "t": (2, 128)},
+    dtypes="f32 bf16",
     also=("Preference loss without a reward model.",),
 )
 def preference_pair_loss(policy_log_probs, reference_log_probs, mask, beta=number(0.05, 0.5)):

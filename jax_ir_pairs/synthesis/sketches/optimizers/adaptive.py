@@ -42,10 +42,12 @@ def adam(params, grads, state, learning_rate=number(1e-4, 1e-2), b1=0.9, b2=0.99
     if maybe("decay", 0.3):
         # Decoupled weight decay.
         params = jax.tree.map(lambda p: p * (1 - learning_rate * 1e-2), params)
-    params = jax.tree.map(
-        lambda p, m, v: p - rate * m / (jnp.sqrt(jnp.abs(v)) + eps), params, m_hat, v_hat
-    )
-    return params, {"m": m, "v": v, "count": count}
+
+    def moved(p, m, v):
+        update = rate * m / (jnp.sqrt(jnp.abs(v)) + eps)
+        return p - update.astype(p.dtype)
+
+    return jax.tree.map(moved, params, m_hat, v_hat), {"m": m, "v": v, "count": count}
 
 
 class MomentSettings(NamedTuple):
@@ -60,6 +62,7 @@ class MomentSettings(NamedTuple):
 @sketch(
     takes={"params": "P", "grads": "P", "state": {"m": "P", "v": "P", "top": "P"}},
     gives=("P", {"m": "P", "v": "P", "top": "P"}),
+    dtypes="f32 bf16",
     also=("Adam-like step whose rates never grow back.",),
 )
 def max_moment_step(params, grads, state):
@@ -75,14 +78,17 @@ def max_moment_step(params, grads, state):
         surprise = jax.tree.map(jnp.square, grads)
     v = _decayed_average(settings.b2, state["v"], surprise)
     top = jax.tree.map(jnp.maximum, state["top"], v)
-    ahead = m
-    if maybe("nesterov moment", 0.3):
-        ahead = _decayed_average(settings.b1, m, grads)
+    ahead = _decayed_average(settings.b1, m, grads) if maybe("nesterov moment", 0.4) else m
 
     def moved(p, m, t):
-        return p - settings.learning_rate * m / (jnp.sqrt(jnp.maximum(t, 0)) + settings.eps)
+        scale = jnp.sqrt(jnp.maximum(t, 0)) + settings.eps
+        if maybe("partial adaptation", 0.3):
+            # A power below one half lies between Adam and momentum.
+            scale = (jnp.maximum(t, 0) + settings.eps) ** one_of(0.25, 0.125)
+        return p - settings.learning_rate * m / scale
 
-    return jax.tree.map(moved, params, ahead, top), {"m": m, "v": v, "top": top}
+    new_params = jax.tree.map(moved, params, ahead, top)
+    return new_params, one_of({"m": m, "v": v, "top": top}, dict(m=m, v=v, top=top))
 
 
 @sketch(
@@ -94,11 +100,19 @@ def max_moment_step(params, grads, state):
 def infinity_norm_step(params, grads, state, learning_rate=number(1e-4, 1e-2), b1=0.9, b2=0.99):
     """Scale momentum by a decaying maximum of the gradients' magnitude."""
     count = state["count"] + 1
-    m = jax.tree.map(lambda old, g: b1 * old + (1 - b1) * g, state["m"], grads)
+    if maybe("clip before max", 0.4):
+        # One outlier would hold the maximum up for long.
+        grads = jax.tree.map(lambda g: jnp.clip(g, -3.0, 3.0), grads)
+    if maybe("moment helper"):
+        m = _decayed_average(b1, state["m"], grads)
+    else:
+        m = jax.tree.map(lambda old, g: b1 * old + (1 - b1) * g, state["m"], grads)
     u = jax.tree.map(lambda old, g: jnp.maximum(b2 * old, jnp.abs(g)), state["u"], grads)
     rate = learning_rate / (1 - b1**count)
     if maybe("warm rate", 0.4):
         rate = rate * jnp.minimum(1.0, count / one_of(10, 100))
+    if maybe("decay matrices", 0.4):
+        params = jax.tree.map(lambda p: 0.999 * p if p.ndim == 2 else p, params)
     params = jax.tree.map(lambda p, m, u: p - (rate * m / (u + 1e-4)).astype(p.dtype), params, m, u)
     return params, {"m": m, "u": u, "count": count}
 
@@ -106,6 +120,7 @@ def infinity_norm_step(params, grads, state, learning_rate=number(1e-4, 1e-2), b
 @sketch(
     takes={"params": "P", "grads": "P", "state": {"m": "P", "v": "P"}},
     gives=("P", {"m": "P", "v": "P"}),
+    dtypes="f32 bf16",
     also=("LAMB update.", "Layerwise adaptation of Adam for large batches."),
 )
 def layerwise_adam(
@@ -162,6 +177,7 @@ def layerwise_momentum(
 @sketch(
     takes={"params": "P", "grads": "P", "state": {"m": "P", "curvature": "P"}},
     gives=("P", {"m": "P", "curvature": "P"}),
+    dtypes="f32 bf16",
     also=("Step with clipped second-order scaling.",),
 )
 def clipped_curvature_step(

@@ -77,6 +77,15 @@ def centered_rmsprop(
 )
 def adagrad(params, grads, state, learning_rate=number(1e-3, 1e-1), initial=one_of(0.1, 1e-2)):
     """Shrink the rate of each parameter by all squared gradients so far."""
+    if maybe("mapped adagrad"):
+        total = jax.tree.map(lambda s, g: jnp.abs(s) + g**2, state["sum"], grads)
+
+        def scaled_step(p, g, s):
+            if maybe("cube root", 0.25):
+                return p - learning_rate * g * (s + initial) ** (-1.0 / 3.0)
+            return p - learning_rate * g / jnp.sqrt(s + initial)
+
+        return jax.tree.map(scaled_step, params, grads, total), {"sum": total}
     leaves, treedef = jax.tree.flatten(params)
     gradient_leaves = treedef.flatten_up_to(grads)
     sums = treedef.flatten_up_to(state["sum"])
@@ -85,11 +94,13 @@ def adagrad(params, grads, state, learning_rate=number(1e-3, 1e-1), initial=one_
         if p.shape != g.shape:
             raise ValueError(f"a gradient has shape {g.shape}, its parameter {p.shape}")
         s = jnp.abs(s) + g**2
-        if maybe("cube root", 0.25):
-            scale = (s + initial) ** (-1.0 / 3.0)
+        scale = one_of(jax.lax.rsqrt(s + initial), 1.0 / jnp.sqrt(s + initial))
+        if maybe("decay embeddings", 0.3):
+            # Tables of embeddings are large and mostly at rest.
+            decayed = p * (1 - 1e-2 * learning_rate) if p.ndim == 2 and p.shape[0] > 16 else p
+            new_leaves.append(decayed - learning_rate * scale * g)
         else:
-            scale = one_of(jax.lax.rsqrt(s + initial), 1.0 / jnp.sqrt(s + initial))
-        new_leaves.append(p - learning_rate * scale * g)
+            new_leaves.append(p - learning_rate * scale * g)
         new_sums.append(s)
     return treedef.unflatten(new_leaves), {"sum": treedef.unflatten(new_sums)}
 
@@ -140,7 +151,7 @@ def sign_momentum(
         return jnp.sign(blended)
 
     def step(p, m, g):
-        if p.ndim > 1 and decay:
+        if decay and p.ndim > 1:
             p = p * (1 - learning_rate * decay)
         return p - learning_rate * direction(m, g)
 
@@ -153,6 +164,7 @@ def sign_momentum(
 @sketch(
     takes={"params": "P", "grads": "P", "previous": "P", "rates": "P"},
     gives=("P", "P", "P"),
+    dtypes="f32 bf16",
     also=("Resilient propagation with a rate for each parameter.",),
 )
 def resilient_propagation(params, grads, previous, rates, grow=1.2, shrink=0.5):
@@ -162,10 +174,20 @@ def resilient_propagation(params, grads, previous, rates, grow=1.2, shrink=0.5):
     """
     lowest, highest = one_of((1e-4, 0.1), (1e-6, 1.0), (1e-5, 0.5))
 
+    if not 0 < shrink < 1 < grow:
+        raise ValueError(f"need shrink < 1 < grow, got {shrink} and {grow}")
+
     def adapted(rate, g, before):
-        agreement = g * before
-        factor = jnp.where(agreement > 0, grow, jnp.where(agreement < 0, shrink, 1.0))
-        return jnp.clip(jnp.abs(rate) * factor, lowest, highest)
+        if maybe("select factor"):
+            flips = jnp.sign(g) * jnp.sign(before)
+            factor = jnp.select([flips > 0, flips < 0], [grow, shrink], 1.0)
+        else:
+            agreement = g * before
+            factor = jnp.where(agreement > 0, grow, jnp.where(agreement < 0, shrink, 1.0))
+        return one_of(
+            jnp.clip(jnp.abs(rate) * factor, lowest, highest),
+            jnp.minimum(jnp.abs(rate) * factor + lowest, highest),
+        )
 
     rates = jax.tree.map(adapted, rates, grads, previous)
     if maybe("drop flipped"):

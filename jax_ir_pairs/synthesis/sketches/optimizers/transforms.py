@@ -29,7 +29,7 @@ def clip_gradient_tree(grads, max_norm=one_of(1.0, 0.5, 5.0, 0.1)):
 
     Returns the clipped tree and what a logger would show.
     """
-    if max_norm <= 0:
+    if max_norm is None or max_norm <= 0:
         raise ValueError(f"max_norm must be positive, got {max_norm}")
     if maybe("elementwise", 0.25):
         clipped = jax.tree.map(lambda g: jnp.clip(g, -max_norm, max_norm), grads)
@@ -61,6 +61,7 @@ def _unit_norms(x, eps):
 
 @sketch(
     takes={"params": "P", "grads": "P"},
+    dtypes="f32 bf16",
     also=("Adaptive gradient clipping.",),
 )
 def unitwise_clip(params, grads, ratio=number(0.01, 0.2), eps=1e-3):
@@ -92,9 +93,17 @@ def unitwise_clip(params, grads, ratio=number(0.01, 0.2), eps=1e-3):
 )
 def noisy_gradients(key, grads, step, eta=number(0.01, 1.0), gamma=0.55):
     """Perturb gradients by Gaussian noise that anneals over training."""
-    std = jnp.sqrt(eta / (1.0 + step) ** gamma)
+    if eta <= 0 or gamma < 0:
+        raise ValueError(f"noise needs eta > 0 and gamma >= 0, got {eta} and {gamma}")
+    if maybe("exponential annealing", 0.4):
+        std = jnp.sqrt(eta) * jnp.exp(-gamma * step)
+    else:
+        std = jnp.sqrt(eta / (1.0 + step) ** gamma)
     leaves, treedef = jax.tree.flatten(grads)
-    keys = jax.random.split(key, len(leaves))
+    if maybe("fold keys"):
+        keys = [jax.random.fold_in(key, i) for i in range(len(leaves))]
+    else:
+        keys = jax.random.split(key, len(leaves))
     if maybe("relative noise", 0.4):
         noisy = []
         for k, g in zip(keys, leaves):
@@ -159,6 +168,7 @@ def lookahead_step(params, slow, grads, state, count, period=one_of(2, 3, 5), al
 @sketch(
     takes={"params": "P", "batch": "B"},
     gives=("P", "loss f[]"),
+    dtypes="f32 bf16",
     also=("Gradient at the worst point nearby.",),
 )
 def sharpness_aware_gradient(params, batch, rho=number(0.02, 0.2)):

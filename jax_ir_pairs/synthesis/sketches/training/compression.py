@@ -41,6 +41,7 @@ def _fake_quantized(w, levels, axis):
 @sketch(
     takes={"params": "P", "batch": ("features f[b, d]", "labels i[b]")},
     gives="loss f[]",
+    dtypes="f32 bf16",
     also=("Quantization-aware training objective.",),
 )
 def quantization_aware_loss(params, batch, bits=one_of(8, 4, 6)):
@@ -128,6 +129,7 @@ def pruning_masks(params, grads, sparsity=number(0.2, 0.9), scope=one_of("global
     takes={"x": "features f[b, d]", "w": "matrix f[d, h]", "gate": "f[d, h]: logits of keeping"},
     gives=("features f[b, h]", "loss f[]"),
     sizes={"b": (4, 48), "d": (4, 64), "h": (4, 48)},
+    dtypes="f32 bf16",
     also=("Layer whose connections can be switched off.",),
 )
 def gated_sparse_layer(x, w, gate, temperature=number(0.3, 1.0), weight=number(1e-3, 1e-1)):

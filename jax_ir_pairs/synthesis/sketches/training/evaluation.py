@@ -16,6 +16,7 @@ judged_loss = nested("(predictions: predictions f[b], targets: targets f[b]) -> 
     takes={"params": "P", "x": "features f[n, b, d]", "labels": "labels i[n, b]"},
     gives={"accuracy": "metric f[]", "loss": "metric f[]"},
     sizes={"n": (2, 6), "b": (4, 32), "d": (4, 64), "c": (4, 32)},
+    dtypes="f32 bf16",
     also=("Accuracy and loss over an evaluation set.",),
 )
 def evaluate_batches(params, x, labels):
@@ -141,6 +142,7 @@ def curriculum_weights(losses, step, pace=one_of(10, 50, 4), start=number(0.2, 0
     takes={"members": "logits f[k, b, c]: one a member of the ensemble"},
     gives="scores f[b]: acquisition",
     sizes={"k": (2, 8), "b": (4, 64), "c": (2, 16)},
+    dtypes="f32 bf16",
     also=("Acquisition scores for active learning.",),
 )
 def acquisition_scores(members, kind=one_of("entropy", "margin", "disagreement", "variation")):

@@ -126,6 +126,7 @@ def private_gradient(key, params, x, labels):
         "batch": ("features f[b, d]", "labels i[b]"),
     },
     gives="loss f[]",
+    dtypes="f32 bf16",
     also=("Elastic weight consolidation.",),
 )
 def elastic_consolidation_loss(params, anchor, importance, batch, strength=number(0.1, 10.0)):

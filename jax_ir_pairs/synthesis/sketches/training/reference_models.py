@@ -95,6 +95,7 @@ def _mix_tokens(h, layer):
     },
     gives="logits f[b, t, v]",
     sizes={"v": (8, 48), "d": (4, 32), "t": (6, 32), "b": (2, 8), "l": (1, 3)},
+    dtypes="f32 bf16",
     also=("Causal language model of running averages.",),
 )
 def running_average_lm(params, tokens):

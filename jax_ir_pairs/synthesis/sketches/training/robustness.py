@@ -25,6 +25,7 @@ def _within_ball(delta, radius, euclidean):
     takes={"params": "P", "x": "features f[b, d]", "labels": "labels i[b]"},
     gives="features f[b, d]: adversarial",
     sizes={"c": (4, 32), "b": (4, 32)},
+    dtypes="f32 bf16",
     also=("Fast gradient attack on a classifier.",),
 )
 def fast_gradient_attack(
@@ -81,6 +82,7 @@ def projected_gradient_attack(
     takes={"params": "P", "batch": ("features f[b, d]", "labels i[b]")},
     gives="loss f[]",
     sizes={"c": (4, 32), "b": (4, 24), "d": (4, 64)},
+    dtypes="f32 bf16",
     also=("Trade accuracy against robustness.",),
 )
 def trades_objective(params, batch, beta=one_of(1.0, 6.0, 3.0), epsilon=number(0.02, 0.3)):
@@ -110,6 +112,7 @@ def trades_objective(params, batch, beta=one_of(1.0, 6.0, 3.0), epsilon=number(0
     takes={"key": "key", "params": "P", "x": "features f[b, d]"},
     gives="loss f[]",
     sizes={"c": (4, 32), "b": (4, 16), "d": (4, 64)},
+    dtypes="f32 bf16",
     also=("Virtual adversarial loss of unlabeled inputs.",),
 )
 def virtual_adversarial_loss(key, params, x, xi=number(0.05, 0.5), epsilon=number(0.1, 1.0)):

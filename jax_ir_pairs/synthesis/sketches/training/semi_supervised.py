@@ -109,6 +109,7 @@ def mean_teacher_loss(key, params, teacher, batch, step, decay=one_of(0.99, 0.99
     },
     gives=("P", "S", "loss f[]"),
     sizes={"c": (4, 32), "b": (4, 32), "d": (4, 96)},
+    dtypes="f32 bf16",
     also=("Distillation step with hard and soft targets.",),
 )
 def distillation_step(
@@ -148,6 +149,7 @@ def distillation_step(
     takes={"key": "key", "params": "P", "state": "S", "x": "features f[b, d]"},
     gives=("P", "S", "loss f[]"),
     sizes={"c": (4, 32), "b": (4, 32), "d": (4, 96)},
+    dtypes="f32 bf16",
     also=("Self-supervised step on two augmented views.",),
 )
 def contrastive_pretraining_step(key, params, state, x):

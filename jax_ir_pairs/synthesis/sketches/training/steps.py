@@ -41,6 +41,7 @@ def cross_entropy(logits, labels):
 @sketch(
     takes={"params": "P", "batch": ("features f[b, d]", "labels i[b]")},
     gives="loss f[]",
+    dtypes="f32 bf16",
     also=("Training objective of a classifier, regularized or not.",),
 )
 def classifier_loss(params, batch, decay=number(1e-5, 1e-2)):
@@ -62,6 +63,7 @@ def classifier_loss(params, batch, decay=number(1e-5, 1e-2)):
 @sketch(
     takes={"params": "P", "batch": "B"},
     gives=("P", "loss f[]"),
+    dtypes="f32 bf16",
     also=("One descent step on a batch.",),
 )
 def sgd_step(params, batch, learning_rate=number(1e-4, 1e-1), max_norm=one_of(1.0, 0.5, 5.0)):
@@ -83,6 +85,7 @@ def sgd_step(params, batch, learning_rate=number(1e-4, 1e-1), max_norm=one_of(1.
 @sketch(
     takes={"params": "P", "state": "S", "batch": "B"},
     gives=("P", "S", "loss f[]"),
+    dtypes="f32 bf16",
     also=("One step of an optimizer on a batch.",),
 )
 def train_step(params, state, batch):
@@ -117,6 +120,7 @@ class StepMetrics(NamedTuple):
 
 @sketch(
     takes={"params": "P", "state": "S", "batch": ("features f[b, d]", "labels i[b]")},
+    dtypes="f32 bf16",
     also=("Training step of a classifier with its metrics.",),
 )
 def logged_train_step(params, state, batch):
@@ -143,6 +147,7 @@ def logged_train_step(params, state, batch):
     takes={"params": "P", "x": "features f[b, d]", "labels": "labels i[b]"},
     gives=("loss f[]", "P"),
     sizes={"b": (4, 48)},
+    dtypes="f32 bf16",
     also=("Gradient of a large batch from small ones.",),
 )
 def microbatched_gradient(params, x, labels, num_micro=one_of(2, 3, 4)):

@@ -44,8 +44,18 @@ def interpolate_trees(start, end, t):
     if jax.tree.structure(start) != jax.tree.structure(end):
         raise ValueError("both trees need the same structure")
     t = one_of(jax.nn.sigmoid(t), jnp.clip(t, 0.0, 1.0))
-    if maybe("line", 0.4):
+    if maybe("line", 0.3):
         return jax.tree.map(lambda a, b: a + t * (b - a), start, end)
+    if maybe("leaf arcs", 0.4):
+
+        def arc(a, b):
+            if a.ndim < 2 or a.size < 4:
+                return (1 - t) * a + t * b
+            cosine = jnp.vdot(a, b) / jnp.sqrt(jnp.vdot(a, a) * jnp.vdot(b, b) + 1e-6)
+            angle = jnp.arccos(jnp.clip(cosine, -0.99, 0.99))
+            return (jnp.sin((1 - t) * angle) * a + jnp.sin(t * angle) * b) / jnp.sin(angle)
+
+        return jax.tree.map(arc, start, end)
     flat_start, unravel = ravel_pytree(start)
     flat_end, _ = ravel_pytree(end)
     start_norm, end_norm = (jnp.sqrt(v @ v + 1e-6) for v in (flat_start, flat_end))
@@ -94,6 +104,7 @@ def scan_stacked_layers(layers, x):
     takes={"members": ("l", {"w": "f[d, h]", "b": "f[h]"}), "x": "features f[b, d]"},
     gives=("features f[b, h]: mean", "f[b, h]: spread"),
     sizes={"l": (2, 6), "d": (4, 64), "h": (2, 32), "b": (4, 48)},
+    dtypes="f32 bf16",
     also=("Ensemble of affine maps as one batched tree.",),
 )
 def ensemble_prediction(members, x):
@@ -120,16 +131,20 @@ def ensemble_prediction(members, x):
 def cast_for_compute(params, keep=("b", "bias", "scale", "gain")):
     """Cast weights to half precision for compute, and keep small leaves as they are."""
     half = one_of(jnp.bfloat16, jnp.float16)
+    if maybe("cast by path"):
 
-    def cast(path, leaf):
-        names = {getattr(entry, "key", None) for entry in path}
-        if names & set(keep) or leaf.ndim < 2:
-            return leaf
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
-            return leaf
-        return leaf.astype(half)
+        def cast(path, leaf):
+            names = {getattr(entry, "key", None) for entry in path}
+            if names & set(keep) or leaf.ndim < 2:
+                return leaf
+            if not jnp.issubdtype(leaf.dtype, jnp.floating):
+                return leaf
+            return leaf.astype(half)
 
-    compute = jax.tree_util.tree_map_with_path(cast, params)
+        compute = jax.tree_util.tree_map_with_path(cast, params)
+    else:
+        is_matrix = jax.tree.map(lambda leaf: leaf.ndim == 2, params)
+        compute = jax.tree.map(lambda p, m: p.astype(half) if m else p, params, is_matrix)
     if maybe("rounding error"):
         # What the cast loses, relative to each leaf.
         errors = jax.tree.map(
