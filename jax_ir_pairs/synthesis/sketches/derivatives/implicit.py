@@ -156,6 +156,8 @@ class BilevelResult(NamedTuple):
 )
 def example_reweighting_gradient(x, targets, logits, trusted, ridge=number(0.2, 2.0)):
     """Reweight training examples by what they do to the loss on trusted ones."""
+    if trusted.shape[1] != x.shape[1] or targets.shape != logits.shape:
+        raise ValueError(f"got {trusted.shape} trusted features and {logits.shape} weights")
     d = x.shape[1]
     anchor = jnp.tanh(jnp.mean(trusted, axis=1))
 

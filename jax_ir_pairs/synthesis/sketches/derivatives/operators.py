@@ -147,7 +147,7 @@ def flow_divergence(key, t, y, num_probes=integer(1, 4)):
 )
 def directional_expansion(x, direction, normalize=one_of(True, False)):
     """Expand a function along a line to second order."""
-    if x.shape != direction.shape:
+    if x.ndim != 1 or x.shape != direction.shape:
         raise ValueError(f"x has shape {x.shape}, the direction {direction.shape}")
     if normalize:
         direction = direction / (jnp.sqrt(direction @ direction) + 1e-3)

@@ -120,6 +120,8 @@ def jacobian_free_newton_step(x, num_iters=integer(2, 5), damping=number(0.3, 2.
 )
 def input_sensitivity(x, ridge=number(1e-2, 1.0)):
     """Rank inputs by how strongly the outputs of a map respond to them."""
+    if x.ndim != 1 or x.shape[0] == 0:
+        raise ValueError(f"expected a vector of inputs, got shape {x.shape}")
     n = x.shape[0]
     outputs, pull = jax.vjp(system_residual, x)
     if maybe("rows by vmap"):

@@ -17,10 +17,7 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, sketch
 )
 def regression_report(predictions, targets, mask=None):
     """Explain how much of the targets' variance a regressor accounts for."""
-    if mask is None:
-        kept = jnp.ones_like(targets)
-    else:
-        kept = mask.astype(targets.dtype)
+    kept = jnp.ones_like(targets) if mask is None else mask.astype(targets.dtype)
     count = jnp.maximum(jnp.sum(kept), 1)
     residual = (targets - predictions) * kept
     center = jnp.sum(targets * kept) / count
@@ -107,7 +104,7 @@ def ranking_quality(scores, relevance, k=integer(3, 10)):
 )
 def retrieval_recall(queries, keys, k=one_of(1, 5, 3)):
     """Retrieve each query's match by cosine similarity and report at which rank."""
-    if queries.shape != keys.shape:
+    if queries.ndim != 2 or queries.shape != keys.shape:
         raise ValueError(f"queries {queries.shape} and keys {keys.shape} are not paired")
     queries, keys = (
         z / (jnp.linalg.norm(z, axis=-1, keepdims=True) + 1e-6) for z in (queries, keys)

@@ -27,7 +27,7 @@ regression_loss = nested("(predictions: predictions f[b], targets: targets f[b])
 def robust_residual_loss(predictions, targets, weights=None, delta=number(0.3, 3.0)):
     """Penalize small residuals quadratically and outliers linearly."""
     if maybe("check shapes", 0.4):
-        if predictions.shape != targets.shape:
+        if predictions.ndim != 1 or predictions.shape != targets.shape:
             raise ValueError(f"shapes differ: {predictions.shape} and {targets.shape}")
     residual = one_of(predictions - targets, targets - predictions)
     if maybe("pseudo huber", 0.35):

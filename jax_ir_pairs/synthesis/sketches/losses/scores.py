@@ -28,7 +28,7 @@ def confusion_counts(labels, predicted, num_classes):
 )
 def top_k_accuracy(logits, labels, mask=None, k=integer(1, 4)):
     """Count how often the true class is among the highest scores."""
-    if k > logits.shape[-1]:
+    if k < 1 or k > logits.shape[-1]:
         raise ValueError(f"k = {k} is more than the {logits.shape[-1]} classes")
     if maybe("rank of label"):
         # How many classes beat the true one?
@@ -74,11 +74,11 @@ def class_f_scores(logits, labels, beta=one_of(1.0, 0.5, 2.0), eps=1e-6):
         if maybe("macro too", 0.4):
             return scores, ClassScores(*(jnp.mean(values) for values in scores))
         return scores
-    weights = one_of(actual / jnp.sum(table), jnp.ones(num_classes) / num_classes)
+    support = one_of(actual / jnp.sum(table), jnp.mean(jax.nn.one_hot(labels, num_classes), axis=0))
     return {
         "macro": jnp.mean(f_score),
-        "weighted": jnp.sum(weights * f_score),
-        "accuracy": jnp.sum(hits) / jnp.sum(table),
+        "weighted": one_of(jnp.sum(support * f_score), support @ f_score),
+        "accuracy": one_of(jnp.sum(hits), jnp.trace(table)) / jnp.sum(table),
     }
 
 
@@ -203,7 +203,7 @@ def probabilistic_scores(logits, labels):
 def segmentation_overlap(masks, labels, smooth=one_of(1.0, 1e-3, 0.5)):
     """Measure how far predicted segments overlap with the true ones."""
     batch, height, width, num_classes = masks.shape
-    if labels.shape != (batch, height, width):
+    if num_classes < 2 or labels.shape != (batch, height, width):
         raise ValueError(f"labels {labels.shape} do not lie on a {height} by {width} grid")
     if maybe("soft", 0.5):
         predicted = jax.nn.softmax(masks, axis=-1)

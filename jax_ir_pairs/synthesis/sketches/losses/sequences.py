@@ -66,7 +66,7 @@ def next_token_objective(params, tokens, smoothing=number(0.01, 0.1)):
         picked = (1 - smoothing) * picked + smoothing * jnp.mean(log_probs, axis=-1)
     if maybe("discount late", 0.3):
         steps = following.shape[1]
-        discount = one_of(0.9, 0.95) ** jnp.arange(steps)
+        discount = jnp.asarray([one_of(0.9, 0.95) ** i for i in range(steps)], picked.dtype)
         return -jnp.mean(jnp.sum(picked * discount, axis=1) / jnp.sum(discount))
     return -jnp.mean(picked)
 
@@ -188,9 +188,8 @@ def unlikelihood_loss(logits, tokens, mask=None, weight=number(0.1, 1.0)):
     pushed = -jnp.log(jnp.maximum(-jnp.expm1(log_probs), 1e-5))
     unlikelihood = jnp.sum(jnp.where(negatives, pushed, 0), axis=-1)
     losses = weight * unlikelihood - likelihood
-    if mask is None:
-        return jnp.mean(losses)
-    return jnp.sum(losses * mask) / jnp.maximum(jnp.sum(mask), 1)
+    keep = jnp.ones_like(losses) if mask is None else mask.astype(losses.dtype)
+    return jnp.sum(losses * keep) / jnp.maximum(jnp.sum(keep), 1)
 
 
 @sketch(

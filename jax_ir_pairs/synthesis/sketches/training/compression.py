@@ -77,7 +77,7 @@ def quantization_aware_loss(params, batch, bits=one_of(8, 4, 6)):
 )
 def int8_matmul(x, w, levels=127):
     """Multiply in eight-bit integers and scale the sums back to floats."""
-    if x.shape[-1] != w.shape[0]:
+    if x.ndim != 2 or x.shape[-1] != w.shape[0]:
         raise ValueError(f"inner sizes differ: {x.shape[-1]} and {w.shape[0]}")
     x_scale = jnp.max(jnp.abs(x), axis=-1, keepdims=True) / levels + 1e-6
     w_scale = jnp.max(jnp.abs(w), axis=0, keepdims=True) / levels + 1e-6
@@ -105,7 +105,7 @@ def int8_matmul(x, w, levels=127):
 )
 def pruning_masks(params, grads, sparsity=number(0.2, 0.9), scope=one_of("global", "leaf")):
     """Rank weights by how much they matter and mask out the rest."""
-    if not 0 < sparsity < 1:
+    if sparsity <= 0 or sparsity >= 1:
         raise ValueError(f"sparsity must be in (0, 1), got {sparsity}")
     if maybe("first order scores"):
         # The change of the loss if a weight were zero, to first order.

@@ -111,11 +111,10 @@ def example_gradient_norms(params, x, labels, quantile=one_of(0.9, 0.5, 0.75)):
 )
 def fisher_diagonal(key, params, x, floor=one_of(0.0, 1e-3, 1e-2)):
     """Estimate the diagonal Fisher information from labels that the model itself draws."""
-    if maybe("all classes", 0.3):
-        probs = jax.lax.stop_gradient(jax.nn.softmax(diagnosed_model(params, x), axis=-1))
-        sampled = jnp.argmax(probs + 0.1 * jax.random.uniform(key, probs.shape), axis=-1)
+    logits = jax.lax.stop_gradient(diagnosed_model(params, x))
+    if maybe("gumbel draws", 0.4):
+        sampled = jnp.argmax(logits + jax.random.gumbel(key, logits.shape, logits.dtype), axis=-1)
     else:
-        logits = jax.lax.stop_gradient(diagnosed_model(params, x))
         sampled = jax.random.categorical(key, logits, axis=-1)
 
     def log_likelihood(p, features, label):

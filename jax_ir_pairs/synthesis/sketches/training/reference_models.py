@@ -21,11 +21,13 @@ def linear_classifier(params, x):
         center = jnp.mean(x, axis=0)
         x = (x - center) / (jnp.std(x, axis=0) + one_of(1e-2, 1e-1))
     w, b = params["w"], params["b"]
-    logits = one_of(x @ w + b, jnp.einsum("bd,dc->bc", x, w) + b, jnp.dot(x, w) + b)
+    if w.ndim != 2 or b.shape != w.shape[1:]:
+        raise ValueError(f"weight {w.shape} and bias {b.shape} do not go together")
     if maybe("cap logits", 0.3):
         # Soft bounds keep one feature from deciding alone.
-        return one_of(30.0, 20.0) * jnp.tanh(logits / one_of(30.0, 20.0))
-    return logits
+        cap = one_of(30.0, 20.0, 50.0)
+        return cap * jnp.tanh((x @ w + b) / cap)
+    return one_of(x @ w + b, jnp.einsum("bd,dc->bc", x, w) + b, jnp.dot(x, w) + b)
 
 
 @sketch(
@@ -38,7 +40,7 @@ def linear_classifier(params, x):
     },
     gives="predictions f[b]",
     sizes={"d": (4, 96), "l": (1, 4), "b": (4, 64)},
-    dtypes="f32 bf16",
+    dtypes="f32 bf16 f64",
     also=("Deep regressor with normalized layers.",),
 )
 def normalized_regressor(params, x):

@@ -62,8 +62,8 @@ def projected_gradient_attack(
     key, params, x, labels, radius=number(0.05, 0.5), num_steps=integer(2, 4), euclidean=False
 ):
     """Climb the loss in a ball around the inputs, projecting back after each step."""
-    if num_steps < 1:
-        raise ValueError(f"num_steps must be positive, got {num_steps}")
+    if num_steps < 1 or radius <= 0:
+        raise ValueError(f"need steps and a radius, got {num_steps} and {radius}")
     step_size = one_of(2.5 * radius / num_steps, radius / num_steps, 0.25 * radius)
     ascent = jax.grad(lambda d: attack_loss(attacked_model(params, x + d), labels))
     if maybe("random start", 0.7):
