@@ -105,7 +105,7 @@ def style_transfer_loss(content, style, generated, style_weight=number(0.1, 10.0
 @sketch(
     takes={
         "real": "logits f[b]: scores of real examples",
-        "fake": "logits f[b]: of generated ones",
+        "fake": "logits f[b]: of others",
     },
     gives=("loss f[]: critic_loss", "loss f[]: generator_loss"),
     sizes={"b": (2, 1024)},
