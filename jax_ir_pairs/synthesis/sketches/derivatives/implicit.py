@@ -11,7 +11,7 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, sketch
 def _contraction(params, x, z):
     """One layer whose weight is scaled so that iterating it converges."""
     w, u, b = params["w"], params["u"], params["b"]
-    w = one_of(0.6, 0.8) * w / (jnp.sqrt(jnp.sum(w**2)) + 1e-3)
+    w = one_of(0.6, 0.8) * w / jnp.sqrt(jnp.sum(w**2) + 1e-3)
     return jnp.tanh(z @ w + x @ u + b)
 
 

@@ -195,11 +195,11 @@ def cross_correlation_loss(a, b, off_weight=number(5e-3, 1e-1)):
 
 @dataclass(frozen=True)
 class VicregWeights:
-    """What invariance, variance and covariance count."""
+    """What invariance, spread and decorrelation count."""
 
     invariance: float = 25.0
-    variance: float = 25.0
-    covariance: float = 1.0
+    spread: float = 25.0
+    decorrelation: float = 1.0
 
 
 @sketch(
@@ -211,7 +211,7 @@ class VicregWeights:
 )
 def variance_covariance_loss(a, b, target_std=one_of(1.0, 0.5)):
     """Match two views while no dimension collapses and no two repeat each other."""
-    weights = one_of(VicregWeights(), VicregWeights(10.0, 10.0), VicregWeights(variance=15.0))
+    weights = one_of(VicregWeights(), VicregWeights(10.0, 10.0), VicregWeights(spread=15.0))
     if a.shape != b.shape or a.ndim != 2:
         raise ValueError(f"expected two views of one shape, got {a.shape} and {b.shape}")
     n, d = a.shape
@@ -232,8 +232,8 @@ def variance_covariance_loss(a, b, target_std=one_of(1.0, 0.5)):
             off_diagonal = cov * (1 - jnp.eye(d, dtype=cov.dtype))
             squares = jnp.sum(off_diagonal**2)
         covariance = covariance + squares / d
-    total = weights.invariance * invariance + weights.variance * variance
-    return (total + weights.covariance * covariance) / one_of(10.0, 25.0)
+    total = weights.invariance * invariance + weights.spread * variance
+    return (total + weights.decorrelation * covariance) / one_of(10.0, 25.0)
 
 
 @sketch(

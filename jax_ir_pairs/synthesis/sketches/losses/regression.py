@@ -106,9 +106,9 @@ def count_likelihood(log_rates, counts, dispersion=number(0.1, 2.0), full=one_of
 
 
 class GaussianHead(NamedTuple):
-    """Mean and log-variance of each target."""
+    """Center and log-variance of each target."""
 
-    mean: jax.Array
+    center: jax.Array
     log_var: jax.Array
 
 
@@ -127,7 +127,7 @@ def heteroscedastic_loss(outputs, targets, beta=number(0.2, 1.0)):
         (outputs[:, 0], outputs[:, 1]), [part[:, 0] for part in jnp.split(outputs, 2, axis=1)]
     )
     head = GaussianHead(mean, one_of(jnp.clip(raw, -6, 6), 5 * jnp.tanh(raw)))
-    error = targets - head.mean
+    error = targets - head.center
     if maybe("student", 0.3):
         # Heavy tails: a Student-t with four degrees of freedom.
         scaled = error**2 * jnp.exp(-head.log_var)

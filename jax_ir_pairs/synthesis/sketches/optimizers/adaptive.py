@@ -53,10 +53,10 @@ def adam(params, grads, state, learning_rate=number(1e-4, 1e-2), b1=0.9, b2=0.99
 class MomentSettings(NamedTuple):
     """Rates of an optimizer with two moments."""
 
-    learning_rate: float = 1e-3
+    peak_rate: float = 1e-3
     b1: float = 0.9
     b2: float = 0.99
-    eps: float = 1e-4
+    floor: float = 1e-4
 
 
 @sketch(
@@ -68,7 +68,7 @@ class MomentSettings(NamedTuple):
 def max_moment_step(params, grads, state):
     """Divide momentum by the largest second moment that was ever seen."""
     settings = one_of(
-        MomentSettings(), MomentSettings(3e-4, b2=0.999), MomentSettings(learning_rate=1e-2, b1=0.8)
+        MomentSettings(), MomentSettings(3e-4, b2=0.999), MomentSettings(peak_rate=1e-2, b1=0.8)
     )
     m = _decayed_average(settings.b1, state["m"], grads)
     if maybe("belief", 0.4):
@@ -81,11 +81,11 @@ def max_moment_step(params, grads, state):
     ahead = _decayed_average(settings.b1, m, grads) if maybe("nesterov moment", 0.4) else m
 
     def moved(p, m, t):
-        scale = jnp.sqrt(jnp.maximum(t, 0)) + settings.eps
+        scale = jnp.sqrt(jnp.maximum(t, 0)) + settings.floor
         if maybe("partial adaptation", 0.3):
             # A power below one half lies between Adam and momentum.
-            scale = (jnp.maximum(t, 0) + settings.eps) ** one_of(0.25, 0.125)
-        return p - settings.learning_rate * m / scale
+            scale = (jnp.maximum(t, 0) + settings.floor) ** one_of(0.25, 0.125)
+        return p - settings.peak_rate * m / scale
 
     new_params = jax.tree.map(moved, params, ahead, top)
     return new_params, one_of({"m": m, "v": v, "top": top}, dict(m=m, v=v, top=top))
