@@ -1,0 +1,286 @@
+"""Returns, advantages and bootstrapped targets of trajectories."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, sketch
+
+
+@sketch(
+    takes={
+        "rewards": "rewards f[t]",
+        "dones": "mask bool[t]: whether an episode ended at the step",
+        "bootstrap": "values f[]: value of the state after the last step",
+    },
+    gives="returns f[t]",
+    sizes={"t": (4, 512)},
+    dtypes="f32 bf16 f64",
+    also=(
+        "Sum discounted future rewards, starting over at the end of each episode.",
+        "Discounted returns of a trajectory that holds several episodes.",
+    ),
+)
+def discounted_returns(rewards, dones, bootstrap, gamma=number(0.9, 0.98)):
+    """Accumulate rewards backwards into discounted returns."""
+    if rewards.shape != dones.shape:
+        raise ValueError(f"{rewards.shape[0]} rewards do not go with {dones.shape[0]} dones")
+
+    if maybe("discount_array"):
+        discounts = jnp.where(dones, 0.0, gamma)
+
+        def step(future, inputs):
+            reward, discount = inputs
+            future = reward + discount * future
+            return future, future
+
+        _, returns = jax.lax.scan(
+            step, bootstrap, (rewards, discounts.astype(rewards.dtype)), reverse=True
+        )
+    else:
+
+        def backward(future, transition):
+            reward, done = transition
+            # Nothing that follows the end of an episode counts for it.
+            future = jnp.where(done, reward, reward + gamma * future)
+            return future, future
+
+        start = (
+            bootstrap
+            if maybe("bootstrap")
+            else one_of(jnp.zeros((), rewards.dtype), jnp.zeros_like(rewards[0]))
+        )
+        _, returns = jax.lax.scan(backward, start, (rewards, dones), reverse=True)
+    if maybe("standardize", 0.3):
+        returns = (returns - jnp.mean(returns)) / (jnp.std(returns) + one_of(1e-3, 1e-2))
+    return returns
+
+
+class AdvantageEstimate(NamedTuple):
+    """Advantages, and the targets of the critic that go with them."""
+
+    advantages: jax.Array
+    targets: jax.Array
+
+
+@sketch(
+    takes={
+        "rewards": "rewards f[t, b]",
+        "values": "values f[t+1, b]: values, with those after the last step",
+        "dones": "mask bool[t, b]",
+    },
+    gives=("advantages f[t, b]", "returns f[t, b]"),
+    sizes={"t": (4, 256), "b": (1, 64)},
+    dtypes="f32 bf16",
+    also=(
+        "Estimate advantages of parallel environments with an exponential trace.",
+        "Generalized advantage estimation over a time-major batch.",
+    ),
+)
+def generalized_advantages(rewards, values, dones, gamma=number(0.9, 0.98), lam=one_of(0.95, 0.9)):
+    """Blend temporal differences into generalized advantages.
+
+    Arrays are time-major. `values` has one more row than `rewards`.
+    """
+    num_steps = rewards.shape[0]
+    if values.shape[0] != num_steps + 1:
+        raise ValueError(f"{num_steps} steps need {num_steps + 1} values, got {values.shape[0]}")
+    alive = one_of(1.0 - dones, jnp.where(dones, 0.0, 1.0)).astype(rewards.dtype)
+    deltas = rewards + gamma * alive * values[1:] - values[:-1]
+
+    def backward(trace, inputs):
+        delta, keep = inputs
+        trace = delta + gamma * lam * keep * trace
+        return trace, trace
+
+    init = one_of(jnp.zeros_like(deltas[-1]), jnp.zeros(rewards.shape[1], rewards.dtype))
+    _, advantages = jax.lax.scan(backward, init, (deltas, alive), reverse=True)
+    targets = advantages + values[:-1]
+    if maybe("normalize_gae", 0.4):
+        # Per batch, which keeps the scale of the policy gradient.
+        mean, std = jnp.mean(advantages), jnp.std(advantages)
+        advantages = (advantages - mean) / (std + 1e-3)
+    if maybe("estimate_tuple"):
+        return AdvantageEstimate(advantages, targets)
+    return advantages, targets
+
+
+@sketch(
+    takes={
+        "rewards": "rewards f[t]",
+        "values": "values f[t]: value of the state that each step leads to",
+        "dones?": "mask bool[t]",
+    },
+    gives="returns f[t]",
+    sizes={"t": (4, 512)},
+    dtypes="f32 bf16",
+    also=("Mix n-step returns of all lengths with weights that decay by lambda.",),
+)
+def lambda_returns(rewards, values, dones=None, gamma=number(0.9, 0.98), lam=number(0.5, 0.95)):
+    """Interpolate between one-step targets and full returns."""
+    assert 0 <= lam <= 1, f"lam must lie in [0, 1], got {lam}"
+    discounts = jnp.full(rewards.shape, gamma, rewards.dtype)
+    if dones is not None:
+        discounts = jnp.where(dones, 0.0, discounts)
+
+    if maybe("carry_return", 0.6):
+
+        def step(following, inputs):
+            reward, value, discount = inputs
+            following = reward + discount * ((1 - lam) * value + lam * following)
+            return following, following
+
+        _, targets = jax.lax.scan(step, values[-1], (rewards, values, discounts), reverse=True)
+        return targets
+    # The recursion is affine, so that it can be composed in any order.
+    offsets = rewards + discounts * (1 - lam) * values
+    slopes = lam * discounts
+    offsets = offsets.at[-1].add(slopes[-1] * values[-1])
+
+    def compose(later, earlier):
+        return later[0] * earlier[0], earlier[1] + earlier[0] * later[1]
+
+    _, targets = jax.lax.associative_scan(compose, (slopes, offsets), reverse=True)
+    return targets
+
+
+@sketch(
+    takes={
+        "target_log_probs": "f[t]: log probabilities of the actions under the current policy",
+        "behavior_log_probs": "f[t]: the same under the policy that acted",
+        "rewards": "rewards f[t]",
+        "values": "values f[t]",
+        "bootstrap": "values f[]",
+        "dones": "mask bool[t]",
+    },
+    gives={"targets": "returns f[t]", "advantages": "advantages f[t]"},
+    sizes={"t": (4, 256)},
+    also=("Estimate V-trace targets and policy-gradient advantages.",),
+)
+def vtrace(
+    target_log_probs, behavior_log_probs, rewards, values, bootstrap, dones,
+    gamma=number(0.9, 0.98), clip_rho=1.0, clip_c=one_of(1.0, 0.9),
+):  # fmt: skip
+    """Correct value targets of an off-policy trajectory with truncated importance weights."""
+    if not rewards.shape == values.shape == dones.shape:
+        raise ValueError(f"shapes differ: {rewards.shape}, {values.shape}, {dones.shape}")
+    # Ratios above exp(3) are cut off anyway.
+    ratios = jnp.exp(jnp.clip(target_log_probs - behavior_log_probs, -20.0, 3.0))
+    rhos = jnp.minimum(clip_rho, ratios)
+    cs = one_of(jnp.minimum(clip_c, ratios), jnp.clip(ratios, 0.0, clip_c))
+    discounts = gamma * (1.0 - dones)
+    next_values = one_of(
+        jnp.append(values[1:], bootstrap), jnp.concatenate([values[1:], bootstrap[None]])
+    )
+    deltas = rhos * (rewards + discounts * next_values - values)
+
+    def backward(correction, inputs):
+        delta, discount, c = inputs
+        correction = delta + discount * c * correction
+        return correction, correction
+
+    _, corrections = jax.lax.scan(
+        backward, jnp.zeros_like(bootstrap), (deltas, discounts, cs), reverse=True
+    )
+    targets = values + corrections
+    next_targets = jnp.append(targets[1:], bootstrap)
+    advantages = rhos * (rewards + discounts * next_targets - values)
+    if maybe("stop"):
+        targets, advantages = jax.lax.stop_gradient((targets, advantages))
+    return {"targets": targets, "advantages": advantages}
+
+
+@sketch(
+    takes={
+        "q_values": "values f[t, k]: action values",
+        "actions": "actions i[t]",
+        "rewards": "rewards f[t]",
+        "policy_logits": "logits f[t, k]: of the policy that is evaluated",
+        "behavior_log_probs": "f[t]",
+    },
+    gives="returns f[t]",
+    sizes={"t": (4, 256), "k": (4, 18)},
+    also=("Retrace targets of one trajectory.",),
+)
+def retrace_targets(
+    q_values, actions, rewards, policy_logits, behavior_log_probs,
+    gamma=number(0.9, 0.98), lam=one_of(1.0, 0.95, 0.9),
+):  # fmt: skip
+    """Cut eligibility traces where the policy would hardly have taken the action."""
+    num_steps, num_actions = q_values.shape
+    log_probs = jax.nn.log_softmax(policy_logits)
+    state_values = jnp.sum(jnp.exp(log_probs) * q_values, axis=-1)
+    if maybe("one_hot_actions"):
+        chosen = jax.nn.one_hot(actions, num_actions, dtype=q_values.dtype)
+        taken_q = jnp.sum(q_values * chosen, axis=-1)
+        taken_log_probs = jnp.sum(log_probs * chosen, axis=-1)
+    else:
+        steps = jnp.arange(num_steps)
+        taken_q = q_values[steps, actions]
+        taken_log_probs = log_probs[steps, actions]
+    traces = lam * jnp.exp(jnp.minimum(taken_log_probs - behavior_log_probs, 0.0))
+    deltas = rewards[:-1] + gamma * state_values[1:] - taken_q[:-1]
+
+    def step(acc, inputs):
+        delta, trace = inputs
+        acc = delta + gamma * trace * acc
+        return acc, acc
+
+    # The trace of step t + 1 decides how much of its correction reaches step t.
+    last = rewards[-1] - taken_q[-1]
+    _, corrections = jax.lax.scan(step, last, (deltas, traces[1:]), reverse=True)
+    return taken_q + jnp.append(corrections, last)
+
+
+@sketch(
+    takes={"rewards": "rewards f[b, t]", "values": "values f[b, t]: of the state at each step"},
+    gives="returns f[b, t]",
+    sizes={"b": (1, 32), "t": (12, 256)},
+    dtypes="f32 bf16",
+)
+def n_step_targets(rewards, values, num_steps=integer(2, 6), gamma=number(0.9, 0.98)):
+    """Bootstrap after a fixed number of rewards."""
+    length = rewards.shape[1]
+    if num_steps >= length:
+        raise ValueError(f"num_steps={num_steps} is too long for {length} rewards")
+    if maybe("pad_inputs", 0.6):
+        # Past the end there are no rewards, and the last value stands for what would come.
+        rewards = jnp.pad(rewards, ((0, 0), (0, num_steps)))
+        values = jnp.pad(values, ((0, 0), (0, num_steps)), mode="edge")
+        targets = gamma**num_steps * values[:, num_steps:]
+        for i in range(num_steps):
+            targets = targets + gamma**i * rewards[:, i : i + length]
+        return targets
+    steps = jnp.arange(length)
+    ends = jnp.minimum(steps + num_steps, length - 1)
+    offsets = steps[None, :] - steps[:, None]
+    inside = (offsets >= 0) & (steps[None, :] < ends[:, None])
+    weights = jnp.where(inside, gamma ** jnp.maximum(offsets, 0), 0.0).astype(rewards.dtype)
+    tails = jnp.power(gamma, ends - steps).astype(values.dtype) * values[:, ends]
+    return one_of(rewards @ weights.T, jnp.einsum("bs,ts->bt", rewards, weights)) + tails
+
+
+@sketch(
+    takes={"advantages": "advantages f[*s]", "mask": "mask bool[*s]: steps that count"},
+    gives="advantages f[*s]",
+    sizes={"s": (4, 256)},
+    also=("Whiten advantages over the valid steps of a batch.",),
+)
+def whiten_advantages(advantages, mask, eps=one_of(1e-3, 1e-2)):
+    """Standardize advantages before a policy update."""
+    if maybe("masked"):
+        count = jnp.maximum(jnp.sum(mask), 1)
+        mean = jnp.sum(advantages, where=mask) / count
+        variance = jnp.sum((advantages - mean) ** 2, where=mask) / count
+        whitened = (advantages - mean) * jax.lax.rsqrt(variance + eps)
+        return jnp.where(mask, whitened, 0.0)
+    if maybe("robust", 0.4):
+        # Quantiles do not follow a few very large advantages.
+        low, center, high = jnp.quantile(advantages, jnp.array([0.25, 0.5, 0.75]))
+        limit = one_of(5.0, 10.0)
+        return jnp.clip((advantages - center) / (high - low + eps), -limit, limit)
+    whitened = (advantages - jnp.mean(advantages)) / (jnp.std(advantages) + eps)
+    if maybe("clip_whitened"):
+        whitened = jnp.clip(whitened, -3.0, 3.0)
+    return whitened
