@@ -27,7 +27,16 @@ def discounted_returns(rewards, dones, bootstrap, gamma=number(0.9, 0.98)):
     if rewards.shape != dones.shape:
         raise ValueError(f"{rewards.shape[0]} rewards do not go with {dones.shape[0]} dones")
 
-    if maybe("discount_array"):
+    if maybe("in_place", 0.25):
+        alive = 1.0 - dones
+        returns = rewards.at[-1].add(gamma * bootstrap * alive[-1].astype(rewards.dtype))
+
+        def fill(i, returns):
+            t = rewards.shape[0] - 2 - i
+            return returns.at[t].add(gamma * returns[t + 1] * alive[t])
+
+        returns = jax.lax.fori_loop(0, rewards.shape[0] - 1, fill, returns)
+    elif maybe("discount_array"):
         discounts = jnp.where(dones, 0.0, gamma)
 
         def step(future, inputs):
@@ -46,12 +55,13 @@ def discounted_returns(rewards, dones, bootstrap, gamma=number(0.9, 0.98)):
             future = jnp.where(done, reward, reward + gamma * future)
             return future, future
 
-        start = (
-            bootstrap
-            if maybe("bootstrap")
-            else one_of(jnp.zeros((), rewards.dtype), jnp.zeros_like(rewards[0]))
-        )
-        _, returns = jax.lax.scan(backward, start, (rewards, dones), reverse=True)
+        if maybe("bootstrap"):
+            _, returns = jax.lax.scan(backward, bootstrap, (rewards, dones), reverse=True)
+        else:
+            # The last episode is taken to end with the trajectory.
+            start = one_of(jnp.zeros((), rewards.dtype), jnp.zeros_like(rewards[0]))
+            _, flipped = jax.lax.scan(backward, start, (rewards[::-1], dones[::-1]))
+            returns = flipped[::-1]
     if maybe("standardize", 0.3):
         returns = (returns - jnp.mean(returns)) / (jnp.std(returns) + one_of(1e-3, 1e-2))
     return returns
