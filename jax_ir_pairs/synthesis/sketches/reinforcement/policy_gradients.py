@@ -37,9 +37,13 @@ class PolicyLoss(NamedTuple):
     also=("Clipped surrogate objective of PPO.",),
 )
 def clipped_surrogate_loss(
-    logits, actions, old_log_probs, advantages, clip_eps=one_of(0.1, 0.2, 0.3),
+    logits,
+    actions,
+    old_log_probs,
+    advantages,
+    clip_eps=one_of(0.1, 0.2, 0.3),
     entropy_cost=number(1e-3, 3e-2),
-):  # fmt: skip
+):
     """Improve a policy within a trust region of probability ratios."""
     if maybe("normalize_advantages"):
         advantages = (advantages - jnp.mean(advantages)) / (jnp.std(advantages) + 1e-3)
@@ -189,17 +193,17 @@ def soft_actor_losses(logits, q1, q2, log_alpha, target_share=one_of(0.5, 0.9, 0
     assert q1.shape == q2.shape, f"critics disagree in shape: {q1.shape} and {q2.shape}"
     log_probs = jax.nn.log_softmax(logits)
     probs = one_of(jnp.exp(log_probs), jax.nn.softmax(logits))
-    alpha = jnp.exp(jnp.clip(log_alpha, -5.0, 2.0))
+    temperature = jnp.exp(jnp.clip(log_alpha, -5.0, 2.0))
     # The smaller estimate counts, against overestimation.
     q_min = jax.lax.stop_gradient(jnp.minimum(q1, q2))
-    inner = jax.lax.stop_gradient(alpha) * log_probs - q_min
+    inner = jax.lax.stop_gradient(temperature) * log_probs - q_min
     actor_loss = jnp.mean(jnp.sum(probs * inner, axis=-1))
     entropy = jax.lax.stop_gradient(_categorical_entropy(log_probs))
     target = target_share * math.log(logits.shape[-1])
     if maybe("log_alpha_loss"):
         alpha_loss = jnp.mean(log_alpha * (entropy - target))
     else:
-        alpha_loss = alpha * jnp.mean(entropy - target)
+        alpha_loss = temperature * jnp.mean(entropy - target)
     return {"actor": actor_loss, "alpha": alpha_loss}
 
 

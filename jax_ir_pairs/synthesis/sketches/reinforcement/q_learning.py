@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jax_ir_pairs.synthesis.holes import maybe, nested, number, one_of, size, sketch
 
-q_network = nested("(params: P, observations: observations f[b, d]) -> logits f[b, k]")
+q_network = nested("(params: P, observations: observations f[b, d]) -> values f[b, k]")
 
 
 @sketch(
@@ -66,7 +66,7 @@ def q_learning_loss(
         },
         "observations": "observations f[b, d]",
     },
-    gives="logits f[b, k]",
+    gives="values f[b, k]",
     sizes={"l": (1, 4), "d": (4, 128), "k": (4, 18)},
     dtypes="f32 bf16",
     also=("Dueling heads over a shared trunk.",),
@@ -75,11 +75,7 @@ def dueling_q_network(params, observations, centering=one_of("mean", "max")):
     """Split action values into a state value and centered advantages."""
     h = observations
     for i, layer in enumerate(params["trunk"]):
-        update = (
-            jnp.tanh(h @ layer["w"] + layer["b"])
-            if maybe("tanh_trunk")
-            else jax.nn.relu(h @ layer["w"] / one_of(2.0, 4.0) + layer["b"])
-        )
+        update = one_of(jnp.tanh, jax.nn.relu, jax.nn.silu)(h @ layer["w"] + layer["b"])
         # Skip connections from the second layer on.
         h = update if i == 0 else h + update
     if maybe("rescale_trunk"):
@@ -93,6 +89,33 @@ def dueling_q_network(params, observations, centering=one_of("mean", "max")):
     else:
         raise ValueError(f"unknown centering {centering!r}")
     return value + advantage - baseline
+
+
+@sketch(
+    takes={
+        "params": {"w": "f[d, h]", "b": "f[h]", "heads": "f[e, h, k]"},
+        "observations": "observations f[b, d]",
+    },
+    gives="values f[b, k]",
+    sizes={"e": (2, 5), "d": (3, 128), "h": (4, 64), "k": (4, 18)},
+    dtypes="f32 bf16",
+    also=("Combine the action values of several heads over shared features.",),
+)
+def ensemble_q_network(params, observations, pessimism=number(0.1, 1.0)):
+    """Estimate action values with an ensemble of linear heads."""
+    num_heads = params["heads"].shape[0]
+    if num_heads < 2:
+        raise ValueError(f"an ensemble needs at least two heads, got {num_heads}")
+    features = one_of(jax.nn.relu, jnp.tanh, jax.nn.gelu)(observations @ params["w"] + params["b"])
+    if maybe("vmap_heads", 0.3):
+        per_head = jax.vmap(lambda head: features @ head)(params["heads"])
+    else:
+        per_head = jnp.einsum("bh,ehk->ebk", features, params["heads"])
+    if maybe("pessimistic"):
+        # Heads disagree where there is little data.
+        spread = jnp.sqrt(jnp.var(per_head, axis=0) + 1e-4)
+        return jnp.mean(per_head, axis=0) - pessimism * spread
+    return one_of(jnp.mean(per_head, axis=0), jnp.min(per_head, axis=0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +209,7 @@ def quantile_huber_loss(quantiles, targets, kappa=one_of(1.0, 0.5, 2.0), reducti
 
 @sketch(
     takes={
-        "q_values": "logits f[b, k]",
+        "q_values": "values f[b, k]",
         "actions": "actions i[b]: actions of the data set",
         "td_targets": "targets f[b]",
     },
@@ -195,7 +218,7 @@ def quantile_huber_loss(quantiles, targets, kappa=one_of(1.0, 0.5, 2.0), reducti
     dtypes="f32 bf16",
     also=("Conservative Q-learning objective for discrete actions.",),
 )
-def conservative_q_loss(q_values, actions, td_targets, alpha=number(0.1, 5.0)):
+def conservative_q_loss(q_values, actions, td_targets, conservatism=number(0.1, 5.0)):
     """Push down action values that the data set does not support."""
     temperature = one_of(1.0, 0.5, 2.0)
     taken = jnp.take_along_axis(q_values, actions[:, None], axis=1).squeeze(1)
@@ -204,24 +227,20 @@ def conservative_q_loss(q_values, actions, td_targets, alpha=number(0.1, 5.0)):
     if maybe("lagrange", 0.4):
         # Only a gap beyond the budget is paid for.
         gap = jax.nn.relu(gap - one_of(1.0, 2.0))
-    bellman = (
-        jnp.mean((taken - td_targets) ** 2)
-        if maybe("cql_mse")
-        else jnp.mean(
-            jnp.where(
-                jnp.abs(taken - td_targets) < 1.0,
-                0.5 * (taken - td_targets) ** 2,
-                jnp.abs(taken - td_targets) - 0.5,
-            )
-        )
-    )
-    return bellman + alpha * jnp.mean(gap)
+    errors = taken - td_targets
+    if maybe("cql_mse"):
+        bellman = jnp.mean(errors**2)
+    else:
+        # Huber, in terms of the part of an error that is at most 1.
+        small = jnp.clip(errors, -1.0, 1.0)
+        bellman = jnp.mean(small * (errors - 0.5 * small))
+    return bellman + conservatism * jnp.mean(gap)
 
 
 @sketch(
     takes={
-        "logits": "logits f[b, k]: target action values at the states",
-        "next_logits": "logits f[b, k]: target action values at the next states",
+        "q_values": "values f[b, k]: at the states",
+        "next_q": "values f[b, k]: at the next states",
         "actions": "actions i[b]",
         "rewards": "rewards f[b]",
         "dones": "mask bool[b]",
@@ -231,20 +250,26 @@ def conservative_q_loss(q_values, actions, td_targets, alpha=number(0.1, 5.0)):
     also=("Soft targets of entropy-regularized Q-learning.",),
 )
 def soft_q_targets(
-    logits, next_logits, actions, rewards, dones, gamma=number(0.9, 0.99), tau=number(0.1, 1.0),
-):  # fmt: skip
+    q_values,
+    next_q,
+    actions,
+    rewards,
+    dones,
+    gamma=number(0.9, 0.99),
+    tau=number(0.1, 1.0),
+):
     """Back up soft values of the next states."""
-    if next_logits.shape[0] != rewards.shape[0]:
-        raise ValueError(f"{rewards.shape[0]} rewards for {next_logits.shape[0]} next states")
-    log_policy = jax.nn.log_softmax(next_logits / tau, axis=-1)
+    if next_q.shape[0] != rewards.shape[0]:
+        raise ValueError(f"{rewards.shape[0]} rewards for {next_q.shape[0]} next states")
+    log_policy = jax.nn.log_softmax(next_q / tau, axis=-1)
     if maybe("log_mean"):
-        soft_value = tau * jax.nn.logsumexp(next_logits / tau, axis=-1)
+        soft_value = tau * jax.nn.logsumexp(next_q / tau, axis=-1)
     else:
         policy = jnp.exp(log_policy)
-        soft_value = jnp.sum(policy * (next_logits - tau * log_policy), axis=-1)
+        soft_value = jnp.sum(policy * (next_q - tau * log_policy), axis=-1)
     if maybe("munchausen"):
         # Munchausen: the log probability of what was done is a reward as well.
-        taken_log_policy = jax.nn.log_softmax(logits / tau, axis=-1)
+        taken_log_policy = jax.nn.log_softmax(q_values / tau, axis=-1)
         bonus = jnp.take_along_axis(taken_log_policy, actions[:, None], axis=-1)[:, 0]
         rewards = rewards + 0.9 * jnp.clip(tau * bonus, -1.0, 0.0)
     return rewards + jnp.where(dones, 0.0, gamma * soft_value)
@@ -258,7 +283,7 @@ def soft_q_targets(
 def track_target_params(params, target_params, tau=number(0.005, 0.1)):
     """Move target parameters a little towards the online ones."""
     if maybe("polyak_lerp"):
-        return jax.tree.map(lambda p, t: t + tau * (p - t), params, target_params)
+        return jax.tree.map(lambda new, old: old + tau * (new - old), params, target_params)
 
     def blend(online, target):
         if online.shape != target.shape:
@@ -277,20 +302,22 @@ def track_target_params(params, target_params, tau=number(0.005, 0.1)):
     sizes={"n": (16, 4096), "m": (4, 64)},
     also=("Sample replayed transitions in proportion to their priority.",),
 )
-def prioritized_sample(priorities, key, batch_size=size("m"), alpha=0.6, beta=number(0.3, 1.0)):
+def prioritized_sample(
+    priorities, key, batch_size=size("m"), exponent=0.6, correction=number(0.3, 1.0)
+):
     """Draw transitions with large errors more often and weight them down."""
     capacity = priorities.shape[0]
-    scaled = (jnp.abs(priorities) + one_of(1e-2, 1e-3)) ** alpha
+    sharpened = (jnp.abs(priorities) + one_of(1e-2, 1e-3)) ** exponent
     if maybe("stratified_replay"):
         # One draw from each of equal slices of the cumulative sum.
-        cumulative = jnp.cumsum(scaled)
+        cumulative = jnp.cumsum(sharpened)
         offsets = jax.random.uniform(key, (batch_size,))
         marks = (jnp.arange(batch_size) + offsets) / batch_size * cumulative[-1]
         ids = jnp.clip(jnp.searchsorted(cumulative, marks), 0, capacity - 1)
-        probs = scaled[ids] / cumulative[-1]
+        probs = sharpened[ids] / cumulative[-1]
     else:
-        logits = jnp.log(scaled)
+        logits = jnp.log(sharpened)
         ids = jax.random.categorical(key, logits, shape=(batch_size,))
         probs = jax.nn.softmax(logits)[ids]
-    weights = (capacity * probs) ** (-beta)
+    weights = (capacity * probs) ** (-correction)
     return ids, weights / jnp.max(weights)

@@ -169,9 +169,16 @@ def lambda_returns(rewards, values, dones=None, gamma=number(0.9, 0.98), lam=num
     also=("Estimate V-trace targets and policy-gradient advantages.",),
 )
 def vtrace(
-    target_log_probs, behavior_log_probs, rewards, values, bootstrap, dones,
-    gamma=number(0.9, 0.98), clip_rho=1.0, clip_c=one_of(1.0, 0.9),
-):  # fmt: skip
+    target_log_probs,
+    behavior_log_probs,
+    rewards,
+    values,
+    bootstrap,
+    dones,
+    gamma=number(0.9, 0.98),
+    clip_rho=1.0,
+    clip_c=one_of(1.0, 0.9),
+):
     """Correct value targets of an off-policy trajectory with truncated importance weights."""
     if not rewards.shape == values.shape == dones.shape:
         raise ValueError(f"shapes differ: {rewards.shape}, {values.shape}, {dones.shape}")
@@ -214,9 +221,14 @@ def vtrace(
     also=("Retrace targets of one trajectory.",),
 )
 def retrace_targets(
-    q_values, actions, rewards, policy_logits, behavior_log_probs,
-    gamma=number(0.9, 0.98), lam=one_of(1.0, 0.95, 0.9),
-):  # fmt: skip
+    q_values,
+    actions,
+    rewards,
+    policy_logits,
+    behavior_log_probs,
+    gamma=number(0.9, 0.98),
+    lam=one_of(1.0, 0.95, 0.9),
+):
     """Cut eligibility traces where the policy would hardly have taken the action."""
     num_steps, num_actions = q_values.shape
     log_probs = jax.nn.log_softmax(policy_logits)
