@@ -17,7 +17,7 @@ action_logits = nested("(params: P, observations: observations f[b, d]) -> logit
         "observations": "observations f[b, d]",
     },
     gives="logits f[b, k]",
-    sizes={"d": (3, 256), "h": (4, 128), "k": (4, 18)},
+    sizes={"d": (3, 256), "h": (4, 128), "k": (2, 18)},
     dtypes="f32 bf16 f16",
     also=("Score actions with one hidden layer.",),
 )
