@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import maybe, nested, number, one_of, size, sketch
+from jax_ir_pairs.synthesis.holes import maybe, nested, number, one_of, sketch
 
 q_network = nested("(params: P, observations: observations f[b, d]) -> values f[b, k]")
 

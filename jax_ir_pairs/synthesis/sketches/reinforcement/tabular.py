@@ -186,11 +186,12 @@ def replay_q_table(
 
         def learn(table, transition):
             state, action, reward, following = transition
-            target = reward + gamma * jnp.max(table[following])
             if maybe("expected_sarsa", 0.4):
                 # The value of the softmax policy rather than of the best action.
                 policy = jax.nn.softmax(table[following] / one_of(0.5, 1.0))
                 target = reward + gamma * policy @ table[following]
+            else:
+                target = reward + gamma * jnp.max(table[following])
             error = target - table[state, action]
             return table.at[state, action].add(learning_rate * error), error
 
