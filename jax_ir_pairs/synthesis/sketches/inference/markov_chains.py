@@ -139,16 +139,16 @@ def langevin_transition(position, key, step_size=number(5e-3, 0.1)):
 
 
 @sketch(
-    takes={"spins": "mask bool[h, w]: up or down", "key": "key", "field?": "field f[h, w]"},
-    gives=("f[h, w]: spins", "energy f[]"),
-    sizes={"h": (4, 32), "w": (4, 32)},
+    takes={"spins": "mask bool[y, x]: up or down", "key": "key", "field?": "field f[y, x]"},
+    gives=("f[y, x]: spins", "energy f[]"),
+    sizes={"y": (4, 32), "x": (4, 32)},
     also=("Sweep an Ising model with checkerboard Gibbs updates.",),
 )
 def ising_gibbs(spins, key, field=None, coupling=number(0.1, 0.6), num_sweeps=integer(1, 6)):
     """Resample the spins of a lattice given their neighbors."""
     height, width = spins.shape
-    if maybe("even_lattice", 0.3):
-        assert height > 1 and width > 1, f"a lattice of {height} by {width} has no neighbors"
+    if height < 2 or width < 2:
+        raise ValueError(f"a lattice of {height} by {width} has no neighbors")
     spins = jnp.where(spins, 1.0, -1.0)
     rows, columns = jnp.indices((height, width))
     black = (rows + columns) % 2 == 0
@@ -238,6 +238,4 @@ def slice_transition(position, key, width=number(0.5, 3.0), num_shrinks=integer(
         found = found | inside
         low = jnp.where(attempt < 0, attempt, low)
         high = jnp.where(attempt < 0, high, attempt)
-    if maybe("slice_dict", 0.4):
-        return position + offset * direction
     return jnp.where(found, position + offset * direction, position)

@@ -58,10 +58,10 @@ def cartpole_rollout(params, key, num_steps=size("t"), num_envs=size("b"), dt=0.
             actions = jax.random.categorical(step_key, logits)
             force = jnp.where(actions == 1, 10.0, -10.0)
         state = _cart_dynamics(state, force, dt)
-        upright = (jnp.abs(state.angle) < 0.21) & (jnp.abs(state.position) < 2.4)
         if maybe("shaped_cart"):
             reward = jnp.cos(state.angle) - 0.1 * jnp.abs(state.position)
         else:
+            upright = (jnp.abs(state.angle) < 0.21) & (jnp.abs(state.position) < 2.4)
             reward = upright.astype(logits.dtype)
         return state, (observations, reward)
 
@@ -138,13 +138,13 @@ def pendulum_returns(
 
 @sketch(
     takes={
-        "rewards": "rewards f[h, w]: of entering each cell",
-        "walls": "mask bool[h, w]",
+        "rewards": "rewards f[y, x]: of entering each cell",
+        "walls": "mask bool[y, x]",
         "moves": "actions i[b, t]: 0 to 3 for up, down, left and right",
         "starts": "ids i[b, 2]",
     },
     gives=("i[b, 2]: positions", "returns f[b]"),
-    sizes={"h": (4, 32), "w": (4, 32), "b": (1, 32), "t": (3, 64)},
+    sizes={"y": (4, 32), "x": (4, 32), "b": (1, 32), "t": (3, 64)},
     also=("Walk a batch of agents through a grid world.",),
 )
 def grid_world_walks(rewards, walls, moves, starts, gamma=number(0.9, 0.99)):
@@ -213,12 +213,12 @@ def analytic_policy_gradient(
 
 @sketch(
     takes={
-        "logits": "logits f[s, k]: policy for each stock level",
+        "logits": "logits f[n, k]: policy for each stock level",
         "demand": "counts i[t, b]",
         "key": "key",
     },
     gives="rewards f[t, b]",
-    sizes={"s": (8, 24), "k": (4, 8), "t": (4, 128), "b": (1, 32)},
+    sizes={"n": (8, 24), "k": (4, 8), "t": (4, 128), "b": (1, 32)},
     also=("Run an ordering policy against recorded demand.",),
 )
 def inventory_rollout(

@@ -18,11 +18,11 @@ class TabularSolution(NamedTuple):
 
 @sketch(
     takes={
-        "transition_logits": "logits f[s, a, s]: of the next state",
-        "rewards": "rewards f[s, a]",
+        "transition_logits": "logits f[n, a, n]: of the next state",
+        "rewards": "rewards f[n, a]",
     },
-    gives=("values f[s]", "i[s]: actions", "f[]: residual"),
-    sizes={"s": (4, 32), "a": (2, 6)},
+    gives=("values f[n]", "i[n]: actions", "f[]: residual"),
+    sizes={"n": (4, 32), "a": (2, 6)},
     also=("Iterate the Bellman optimality operator of a learned model.",),
 )
 def value_iteration(
@@ -81,12 +81,12 @@ def value_iteration(
 
 @sketch(
     takes={
-        "policy_logits": "logits f[s, a]",
-        "transition_logits": "logits f[s, a, s]",
-        "rewards": "rewards f[s, a]",
+        "policy_logits": "logits f[n, a]",
+        "transition_logits": "logits f[n, a, n]",
+        "rewards": "rewards f[n, a]",
     },
-    gives={"values": "values f[s]", "q_values": "values f[s, a]", "occupancy": "f[s]"},
-    sizes={"s": (4, 32), "a": (2, 6)},
+    gives={"values": "values f[n]", "q_values": "values f[n, a]", "occupancy": "f[n]"},
+    sizes={"n": (4, 32), "a": (2, 6)},
     dtypes="f32 f64",
     also=("Evaluate a stochastic policy exactly with a linear solve.",),
 )
@@ -114,9 +114,9 @@ def evaluate_policy(policy_logits, transition_logits, rewards, gamma=number(0.8,
 
 
 @sketch(
-    takes={"rewards": "rewards f[h, w]", "walls": "mask bool[h, w]"},
-    gives="values f[h, w]",
-    sizes={"h": (4, 24), "w": (4, 24)},
+    takes={"rewards": "rewards f[y, x]", "walls": "mask bool[y, x]"},
+    gives="values f[y, x]",
+    sizes={"y": (4, 24), "x": (4, 24)},
     dtypes="f32 bf16",
     also=("Plan on a grid by spreading values from cell to cell.",),
 )
@@ -153,14 +153,14 @@ def grid_planning(
 
 @sketch(
     takes={
-        "table": "values f[s, a]: initial action values",
+        "table": "values f[n, a]: initial action values",
         "states": "ids i[t]",
         "actions": "actions i[t]",
         "rewards": "rewards f[t]",
         "next_states": "ids i[t]",
     },
-    gives=("values f[s, a]", "f[t]: td_errors"),
-    sizes={"s": (4, 64), "a": (4, 8), "t": (4, 256)},
+    gives=("values f[n, a]", "f[t]: td_errors"),
+    sizes={"n": (4, 64), "a": (4, 8), "t": (4, 256)},
     also=("Learn a table of action values from logged transitions, one by one.",),
 )
 def replay_q_table(
@@ -236,9 +236,9 @@ def td_lambda_weights(
 
 
 @sketch(
-    takes={"states": "ids i[t]", "rewards": "rewards f[s]: of each state"},
-    gives={"occupancy": "f[s, s]", "values": "values f[s]"},
-    sizes={"s": (4, 48), "t": (8, 256)},
+    takes={"states": "ids i[t]", "rewards": "rewards f[n]: of each state"},
+    gives={"occupancy": "f[n, n]", "values": "values f[n]"},
+    sizes={"n": (4, 48), "t": (8, 256)},
     also=("Learn a successor representation from a sequence of states.",),
 )
 def successor_representation(
