@@ -83,7 +83,7 @@ def bayesian_linear_regression(x, y, new_x, noise=number(0.1, 1.0), prior_scale=
 
 @sketch(
     takes={"x": "features f[n, d]", "labels": "mask bool[n]"},
-    gives=("f[d]: mode", "f[d, d]: covariance"),
+    gives={"mode": "f[d]", "covariance": "f[d, d]", "energy": "f[]"},
     sizes={"n": (8, 256), "d": (2, 24)},
     also=("Approximate the posterior of a logistic regression at its mode.",),
 )
@@ -98,16 +98,20 @@ def laplace_logistic(x, labels, prior_precision=number(0.3, 3.0), num_newton=int
         fit = one_of(jnp.sum(jax.nn.softplus(-margins)), -jnp.sum(jax.nn.log_sigmoid(margins)))
         return fit + 0.5 * prior_precision * jnp.sum(weights**2)
 
-    if maybe("autodiff_hessian", 0.4):
-        curvature = jax.hessian(negative_log_posterior)
-    else:
-
-        def curvature(weights):
-            probs = jax.nn.sigmoid(x @ weights)
-            return (x.T * (probs * (1 - probs))) @ x + prior_precision * identity
+    def curvature(weights):
+        probs = jax.nn.sigmoid(x @ weights)
+        return (x.T * (probs * (1 - probs))) @ x + prior_precision * identity
 
     def newton(weights, _):
-        step = jnp.linalg.solve(curvature(weights), jax.grad(negative_log_posterior)(weights))
+        if maybe("autodiff_gradient", 0.2):
+            gradient = jax.grad(negative_log_posterior)(weights)
+        else:
+            residuals = jnp.where(labels, 1.0, 0.0) - jax.nn.sigmoid(x @ weights)
+            gradient = prior_precision * weights - x.T @ residuals
+        step = one_of(
+            jnp.linalg.solve(curvature(weights), gradient),
+            jax.scipy.linalg.solve(curvature(weights), gradient, assume_a="pos"),
+        )
         if maybe("damped_newton"):
             # Full steps may overshoot far from the mode.
             step = step / (1.0 + 0.2 * jnp.max(jnp.abs(step)))
@@ -119,7 +123,11 @@ def laplace_logistic(x, labels, prior_precision=number(0.3, 3.0), num_newton=int
             weights, _ = newton(weights, None)
     else:
         weights, _ = jax.lax.scan(newton, weights, length=num_newton)
-    return weights, jnp.linalg.inv(curvature(weights))
+    return {
+        "mode": weights,
+        "covariance": jnp.linalg.inv(curvature(weights)),
+        "energy": negative_log_posterior(weights),
+    }
 
 
 @sketch(
