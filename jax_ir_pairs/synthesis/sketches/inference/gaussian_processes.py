@@ -134,7 +134,7 @@ def gp_hyperparameter_gradients(x, y, log_params):
     num_samples = x.shape[0]
 
     def negative_evidence(log_params):
-        bounded = {name: jnp.clip(value, -1.5, 1.5) for name, value in log_params.items()}
+        bounded = jax.tree.map(lambda leaf: jnp.clip(leaf, -1.5, 1.5), log_params)
         inputs = x * jnp.exp(-bounded["length_scale"])
         squares = jnp.sum((inputs[:, None, :] - inputs[None, :, :]) ** 2, axis=-1)
         if maybe("absolute_kernel", 0.3):
@@ -201,7 +201,7 @@ def random_feature_regression(
         "new_x": "features f[q, d]",
     },
     gives={"mean": "predictions f[q]", "trace": "f[]"},
-    sizes={"n": (8, 256), "d": (1, 8), "m": (2, 16), "q": (1, 32)},
+    sizes={"n": (16, 256), "d": (1, 8), "m": (2, 16), "q": (1, 32)},
     also=("Summarize many observations at a few inducing inputs.",),
 )
 def sparse_gp_mean(x, y, inducing, new_x, noise=number(0.3, 1.0)):
@@ -210,8 +210,8 @@ def sparse_gp_mean(x, y, inducing, new_x, noise=number(0.3, 1.0)):
     if num_inducing > x.shape[0]:
         raise ValueError(f"{num_inducing} inducing inputs for {x.shape[0]} observations")
 
-    def relate(a, b):
-        squares = jnp.sum((a[:, None, :] - b[None, :, :]) ** 2, axis=-1)
+    def relate(left, right):
+        squares = jnp.sum((left[:, None, :] - right[None, :, :]) ** 2, axis=-1)
         return one_of(jnp.exp(-0.5 * squares), 1.0 / (1.0 + squares))
 
     jitter = one_of(1e-2, 5e-2) * jnp.eye(num_inducing, dtype=x.dtype)
