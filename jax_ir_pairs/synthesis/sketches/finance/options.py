@@ -1,6 +1,7 @@
 """Prices of options and their sensitivities."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -56,10 +57,12 @@ def black_scholes_greeks(
     value = price(spot, vol)
     if maybe("greeks_by_sum", 0.6):
         # Options do not depend on each other, so one gradient of the sum gives all.
-        delta, vega = jax.grad(lambda s, v: jnp.sum(price(s, v)), argnums=(0, 1))(spot, vol)
+        delta, vega = jax.grad(lambda spots, vols: jnp.sum(price(spots, vols)), argnums=(0, 1))(
+            spot, vol
+        )
     else:
-        _, delta = jax.jvp(lambda s: price(s, vol), (spot,), (jnp.ones_like(spot),))
-        _, vega = jax.jvp(lambda v: price(spot, v), (vol,), (jnp.ones_like(vol),))
+        _, delta = jax.jvp(lambda spots: price(spots, vol), (spot,), (jnp.ones_like(spot),))
+        _, vega = jax.jvp(lambda vols: price(spot, vols), (vol,), (jnp.ones_like(vol),))
     if maybe("quote_tuple"):
         return OptionQuote(value, delta, vega)
     return value, delta, vega
@@ -101,22 +104,22 @@ def monte_carlo_calls(
 class BinomialTree:
     """Constants of a recombining tree."""
 
-    num_steps: int
+    depth: int
     maturity: float
     rate: float
     vol: float
 
     @property
     def dt(self):
-        return self.maturity / self.num_steps
+        return self.maturity / self.depth
 
     @property
     def up(self):
-        return float(2.718281828 ** (self.vol * self.dt**0.5))
+        return math.exp(self.vol * math.sqrt(self.dt))
 
     @property
     def probability(self):
-        growth = 2.718281828 ** (self.rate * self.dt)
+        growth = math.exp(self.rate * self.dt)
         return (growth - 1 / self.up) / (self.up - 1 / self.up)
 
 
@@ -189,7 +192,6 @@ def implied_volatility(quotes, log_moneyness, num_iters=integer(6, 16), maturity
     def halve(bounds):
         low, high = bounds
         middle = 0.5 * (low + high)
-        # A smooth blend of the two halves would not converge, so it is one or the other.
         too_low = price(middle) < value
         return jnp.where(too_low, middle, low), jnp.where(too_low, high, middle)
 

@@ -154,9 +154,12 @@ def drawdowns(prices, smooth=number(0.005, 0.05)):
     if maybe("associative_peak", 0.35):
         peaks = jax.lax.associative_scan(jnp.maximum, log_prices)
     elif maybe("peak_scan", 0.3):
-        _, peaks = jax.lax.scan(
-            lambda peak, price: (jnp.maximum(peak, price),) * 2, log_prices[0], log_prices
-        )
+
+        def remember(peak, price):
+            peak = jnp.maximum(peak, price)
+            return peak, peak
+
+        _, peaks = jax.lax.scan(remember, log_prices[0], log_prices)
     else:
         peaks = jax.lax.cummax(log_prices)
     drawdown = one_of(1.0 - jnp.exp(log_prices - peaks), -jnp.expm1(log_prices - peaks))
