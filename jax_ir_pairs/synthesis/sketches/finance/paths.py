@@ -82,21 +82,27 @@ def short_rate_paths(
     rates = mean_level + 0.005 * start
     noise = jax.random.normal(key, (num_steps, start.shape[0]), start.dtype)
 
-    def vasicek(level, shock):
-        return level + reversion * (mean_level - level) * dt + sigma * dt**0.5 * shock
+    if maybe("square_root_rates", 0.35):
 
-    def square_root(level, shock):
-        # Cox-Ingersoll-Ross: the noise vanishes with the rate.
-        scale = jnp.sqrt(jnp.maximum(level, 0.0) * dt + 1e-8)
-        drift = reversion * (mean_level - level) * dt
-        return jnp.maximum(level + drift + 5 * sigma * scale * shock, 0.0)
+        def advance(level, shock):
+            # Cox-Ingersoll-Ross: the noise vanishes with the rate.
+            spread = 5 * sigma * jnp.sqrt(jnp.maximum(level, 0.0) * dt + 1e-8)
+            drift = reversion * (mean_level - level) * dt
+            return jnp.maximum(level + drift + spread * shock, 0.0)
 
-    def exact(level, shock):
+    elif maybe("exact_rates"):
+        # Vasicek's model has Gaussian transitions in closed form.
         decay = jnp.exp(-reversion * dt)
         spread = sigma * jnp.sqrt((1 - decay**2) / (2 * reversion))
-        return mean_level + (level - mean_level) * decay + spread * shock
 
-    advance = one_of(vasicek, square_root, exact)
+        def advance(level, shock):
+            return mean_level + (level - mean_level) * decay + spread * shock
+
+    else:
+
+        def advance(level, shock):
+            drift = reversion * (mean_level - level) * dt
+            return level + drift + sigma * dt**0.5 * shock
 
     def step(level, shock):
         level = advance(level, shock)
@@ -178,9 +184,11 @@ def jump_diffusion(
     compensator = 0.5 * jumps_per_year * jump_scale**2 * dt
     increments = diffusion + jumps - 0.5 * vol**2 * dt - compensator
     log_prices = 0.1 * spread[:, None] + jnp.cumsum(increments, axis=1)
-    terminal = log_prices[:, -1]
-    summary = jnp.exp(jnp.clip(terminal, -3.0, 3.0)) if maybe("terminal_price") else terminal
-    return log_prices, summary
+    if maybe("terminal_price"):
+        return log_prices, jnp.exp(jnp.clip(log_prices[:, -1], -3.0, 3.0))
+    if maybe("average_price", 0.3):
+        return log_prices, jnp.mean(log_prices, axis=1)
+    return log_prices, log_prices[:, -1]
 
 
 @sketch(
@@ -189,7 +197,7 @@ def jump_diffusion(
     sizes={"n": (3, 32)},
     also=("Move a curve of forward rates through time.",),
 )
-def forward_rate_market(forwards, key, num_steps=integer(2, 12), vol=number(0.05, 0.2), tenor=0.5):
+def forward_rate_market(forwards, key, num_steps=integer(2, 4), vol=number(0.05, 0.2), tenor=0.5):
     """Evolve lognormal forward rates under the terminal measure."""
     num_rates = forwards.shape[0]
     rates = 0.03 * jnp.exp(jnp.clip(0.2 * forwards, -1.0, 1.0))

@@ -49,18 +49,18 @@ def mean_variance_weights(
         return expected - risk_aversion * covariance @ weights
 
     weights = jnp.full(num_assets, 1.0 / num_assets, returns.dtype)
-    for_step = learning_rate * num_assets
+    stride = learning_rate * num_assets
     if maybe("exponentiated"):
 
         def ascend(_, weights):
-            gains = jnp.clip(for_step * slope(weights) / scale, -5.0, 5.0)
+            gains = jnp.clip(stride * slope(weights) / scale, -5.0, 5.0)
             grown = weights * jnp.exp(gains)
             return grown / jnp.sum(grown)
 
     else:
 
         def ascend(_, weights):
-            return _project_to_simplex(weights + for_step * slope(weights) / scale)
+            return _project_to_simplex(weights + stride * slope(weights) / scale)
 
     weights = jax.lax.fori_loop(0, num_iters, ascend, weights)
     utility = expected @ weights - 0.5 * risk_aversion * weights @ covariance @ weights

@@ -144,7 +144,7 @@ def langevin_transition(position, key, step_size=number(5e-3, 0.1)):
     sizes={"y": (4, 32), "x": (4, 32)},
     also=("Sweep an Ising model with checkerboard Gibbs updates.",),
 )
-def ising_gibbs(spins, key, field=None, coupling=number(0.1, 0.6), num_sweeps=integer(1, 6)):
+def ising_gibbs(spins, key, field=None, coupling=number(0.1, 0.6), num_sweeps=integer(1, 4)):
     """Resample the spins of a lattice given their neighbors."""
     height, width = spins.shape
     if height < 2 or width < 2:

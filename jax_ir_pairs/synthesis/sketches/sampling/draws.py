@@ -99,7 +99,7 @@ def gamma_by_rejection(shape_logits, key, num_draws=size("m"), num_tries=integer
     also=("Invert distribution functions of waiting times at uniform draws.",),
 )
 def inverse_cdf_draws(
-    rates, key, num_draws=size("m"), family=one_of("exponential", "weibull", "logistic")
+    rates, key, num_draws=size("m"), family=one_of("exponential", "weibull", "lomax")
 ):
     """Transform uniform draws into waiting times."""
     scale = one_of(jnp.exp(-jnp.tanh(rates)), 1.0 / (0.1 + jax.nn.softplus(rates)))
@@ -113,8 +113,8 @@ def inverse_cdf_draws(
         return -scale * jnp.log1p(-uniforms)
     if family == "weibull":
         return scale * (-jnp.log1p(-uniforms)) ** 0.5
-    if family == "logistic":
-        return scale * (jnp.log(uniforms) - jnp.log1p(-uniforms))
+    if family == "lomax":
+        return scale * jnp.expm1(-jnp.log1p(-uniforms) / 3.0)
     raise ValueError(f"unknown family {family!r}")
 
 

@@ -174,15 +174,12 @@ def markov_chain_paths(transition_logits, key, num_chains=size("m"), num_steps=s
             following = jax.random.categorical(step_key, log_probs[states])
         return following, following
 
-    if maybe("python_walk", 0.25):
-        history = []
-        for i in range(num_steps):
-            states, _ = advance(states, jax.random.fold_in(walk_key, i))
-            history.append(states)
-        paths = jnp.stack(history, axis=1)
+    keys = jax.random.split(walk_key, num_steps)
+    if maybe("include_start"):
+        _, history = jax.lax.scan(advance, states, keys[1:])
+        history = jnp.concatenate([states[None], history])
     else:
-        keys = jax.random.split(walk_key, num_steps)
         _, history = jax.lax.scan(advance, states, keys)
-        paths = history.T
+    paths = history.T
     occupancy = jnp.mean(jax.nn.one_hot(paths, num_states), axis=(0, 1))
     return paths, occupancy
