@@ -198,7 +198,7 @@ def order_book_imbalance(bids, asks, decay=number(0.2, 1.0)):
     dtypes="f32 f64",
     also=("Size bets by the Kelly criterion.",),
 )
-def kelly_fractions(returns, num_iters=integer(2, 10), caution=one_of(1.0, 0.5), limit=2.0):
+def kelly_fractions(returns, *, num_iters=integer(2, 10), caution=one_of(1.0, 0.5), limit=2.0):
     """Choose the fractions of wealth that grow fastest."""
     num_periods, num_assets = returns.shape
     gains = 0.01 * returns

@@ -33,7 +33,7 @@ class OptionQuote(NamedTuple):
     also=("Value European calls per unit of strike, with delta and vega.",),
 )
 def black_scholes_greeks(
-    log_moneyness, log_vol, maturity=number(0.1, 2.0), rate=number(0.01, 0.05)
+    log_moneyness, log_vol, *, maturity=number(0.1, 2.0), rate=number(0.01, 0.05)
 ):
     """Price European options and differentiate the price."""
     spot = jnp.exp(jnp.clip(0.2 * log_moneyness, -1.0, 1.0))

@@ -35,6 +35,7 @@ def price_path(returns, vol=number(0.005, 0.03), start=one_of(1.0, 100.0, 10.0))
 def heston_paths(
     key,
     log_start,
+    *,
     num_steps=size("t"),
     reversion=number(1.0, 4.0),
     long_run=number(0.02, 0.1),
@@ -124,7 +125,7 @@ def short_rate_paths(
     sizes={"t": (8, 512)},
     also=("Filter the conditional variance of returns, with its likelihood.",),
 )
-def garch_variance(returns, arch=number(0.03, 0.2), garch=number(0.5, 0.75)):
+def garch_variance(returns, *, arch=number(0.03, 0.2), garch=number(0.5, 0.75)):
     """Follow volatility clusters with a GARCH recursion."""
     if arch + garch >= 1:
         raise ValueError(f"arch + garch = {arch + garch} is not stationary")
@@ -197,7 +198,9 @@ def jump_diffusion(
     sizes={"n": (3, 32)},
     also=("Move a curve of forward rates through time.",),
 )
-def forward_rate_market(forwards, key, num_steps=integer(2, 4), vol=number(0.05, 0.2), tenor=0.5):
+def forward_rate_market(
+    forwards, key, *, num_steps=integer(2, 4), vol=number(0.05, 0.2), tenor=0.5
+):
     """Evolve lognormal forward rates under the terminal measure."""
     num_rates = forwards.shape[0]
     rates = 0.03 * jnp.exp(jnp.clip(0.2 * forwards, -1.0, 1.0))

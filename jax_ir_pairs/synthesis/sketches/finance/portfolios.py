@@ -63,6 +63,9 @@ def mean_variance_weights(
             return _project_to_simplex(weights + stride * slope(weights) / scale)
 
     weights = jax.lax.fori_loop(0, num_iters, ascend, weights)
+    if maybe("drop_dust", 0.3):
+        # Positions of less than one percent are not worth their costs.
+        weights = jnp.where(weights < 0.01, 0.0, weights)
     utility = expected @ weights - 0.5 * risk_aversion * weights @ covariance @ weights
     return weights, utility
 
@@ -95,7 +98,10 @@ def risk_parity(factor, log_vols, num_iters=integer(4, 20)):
             weights = jnp.sqrt(weights / jnp.maximum(marginal, 1e-2))
         weights = weights / jnp.sum(weights)
     marginal = covariance @ weights
-    contributions = weights * marginal / jnp.maximum(weights @ marginal, 1e-6)
+    if maybe("absolute_contributions", 0.4):
+        contributions = weights * marginal
+    else:
+        contributions = weights * marginal / jnp.maximum(weights @ marginal, 1e-6)
     return {"weights": weights, "contributions": contributions}
 
 

@@ -222,4 +222,9 @@ def shrink_group_means(means, spreads, num_iters=integer(3, 10)):
             excess = jnp.sum(weights * ((means - center) ** 2 - variances)) / jnp.sum(weights)
             between = jnp.maximum(excess, 0.0)
     share = variances / (variances + between + 1e-2)
+    if maybe("limited_translation", 0.3):
+        # No estimate moves by more than one standard error.
+        shift = share * (center - means)
+        bound = jnp.sqrt(variances)
+        return means + jnp.clip(shift, -bound, bound), center
     return (1 - share) * means + share * center, center

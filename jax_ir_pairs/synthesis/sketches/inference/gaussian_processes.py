@@ -42,9 +42,15 @@ def radial_covariance(a, b, length_scale=number(0.5, 3.0), variance=one_of(1.0, 
 )
 def matern_covariance(a, b, length_scale=number(0.5, 3.0), smoothness=one_of(0.5, 1.5, 2.5)):
     """Relate inputs with a Matern function of their distance."""
-    differences = (a[:, None, :] - b[None, :, :]) / length_scale
+    if maybe("matern_cross_terms", 0.4):
+        left, right = a / length_scale, b / length_scale
+        squares = jnp.sum(left**2, axis=1)[:, None] + jnp.sum(right**2, axis=1)
+        squares = jnp.maximum(squares - 2.0 * left @ right.T, 0.0)
+    else:
+        differences = (a[:, None, :] - b[None, :, :]) / length_scale
+        squares = jnp.sum(differences**2, axis=-1)
     # The offset keeps the derivative finite where inputs coincide.
-    distance = jnp.sqrt(jnp.sum(differences**2, axis=-1) + 1e-6)
+    distance = jnp.sqrt(squares + 1e-4)
     if smoothness == 0.5:
         return jnp.exp(-distance)
     if smoothness == 1.5:
@@ -91,7 +97,7 @@ class Posterior(NamedTuple):
     sizes={"n": (4, 64), "m": (2, 64), "d": (1, 16)},
     also=("Condition a Gaussian process on noisy observations.",),
 )
-def gp_regression(x, y, new_x, noise=number(0.1, 0.7)):
+def gp_regression(x, y, new_x, *, noise=number(0.1, 0.7)):
     """Regress on inputs with a Gaussian process."""
     num_samples = x.shape[0]
     if y.shape != (num_samples,):

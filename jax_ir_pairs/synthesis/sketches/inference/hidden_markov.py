@@ -197,4 +197,6 @@ def linear_gaussian_filter(
 
     init = (jnp.zeros(dim, observations.dtype), one_of(1.0, 10.0) * identity)
     _, (means, scores) = jax.lax.scan(step, init, (observations, observed))
+    if maybe("score_per_step", 0.4):
+        return means, jnp.sum(scores) / jnp.maximum(jnp.sum(observed), 1)
     return means, jnp.sum(scores)

@@ -26,11 +26,18 @@ class ChainState(NamedTuple):
 )
 def metropolis_chain(start, key, num_samples=size("m"), step_size=number(0.05, 1.0)):
     """Sample a density with Gaussian proposals that are accepted or rejected."""
+    dim = start.shape[0]
 
     def move(chain, step_key):
         proposal_key, accept_key = jax.random.split(step_key)
-        noise = jax.random.normal(proposal_key, chain.position.shape, chain.position.dtype)
-        proposal = chain.position + step_size * noise
+        if maybe("one_coordinate", 0.3):
+            # Metropolis within Gibbs: one coordinate moves at a time.
+            index = jax.random.randint(proposal_key, (), 0, dim)
+            kick = step_size * jax.random.normal(jax.random.fold_in(proposal_key, 1))
+            proposal = chain.position.at[index].add(kick)
+        else:
+            noise = jax.random.normal(proposal_key, (dim,), chain.position.dtype)
+            proposal = chain.position + step_size / dim**0.5 * noise
         energy = potential_energy(proposal)
         log_ratio = chain.energy - energy
         if maybe("log_uniform"):
@@ -111,7 +118,7 @@ def hamiltonian_transition(
     sizes={"n": (1, 64)},
     also=("Follow the gradient of a log density with noise, and correct by acceptance.",),
 )
-def langevin_transition(position, key, step_size=number(5e-3, 0.1)):
+def langevin_transition(position, key, *, step_size=number(5e-3, 0.1)):
     """Take a Langevin step towards likelier states."""
     noise_key, accept_key = jax.random.split(key)
 
@@ -128,6 +135,9 @@ def langevin_transition(position, key, step_size=number(5e-3, 0.1)):
     energy, center = drift(position)
     noise = jax.random.normal(noise_key, position.shape, position.dtype)
     proposal = center + jnp.sqrt(2 * step_size) * noise
+    if maybe("reflect_walls", 0.25):
+        # Keeps the chain in a box.
+        proposal = jnp.clip(proposal, -10.0, 10.0)
     if maybe("unadjusted", 0.35):
         return proposal, potential_energy(proposal)
     new_energy, back = drift(proposal)
@@ -174,6 +184,10 @@ def ising_gibbs(spins, key, field=None, coupling=number(0.1, 0.6), num_sweeps=in
         for i in range(num_sweeps):
             spins = sweep(spins, jax.random.fold_in(key, i))
     energy = -0.5 * coupling * jnp.sum(spins * neighbor_sum(spins))
+    if field is not None:
+        energy = energy - jnp.sum(field * spins)
+    if maybe("energy_per_site", 0.4):
+        energy = energy / spins.size
     return spins, energy
 
 

@@ -19,7 +19,7 @@ def _squared_distances_to(x, centers):
     sizes={"n": (8, 512), "d": (2, 32), "k": (2, 12)},
     also=("Group points around centers by Lloyd's iterations.",),
 )
-def kmeans(x, centers, num_iters=integer(1, 5)):
+def kmeans(x, centers, *, num_iters=integer(1, 5)):
     """Alternate between assigning points to centers and averaging them."""
     num_clusters = centers.shape[0]
     if centers.shape[1] != x.shape[1]:
@@ -132,6 +132,10 @@ def mixture_em(x, means, num_iters=integer(1, 3), ridge=number(0.05, 0.3)):
         if maybe("tied_covariance", 0.3):
             shared = jnp.tensordot(weights, covariances, axes=1)
             covariances = jnp.broadcast_to(shared, covariances.shape)
+    if maybe("order_components", 0.4):
+        # The heaviest component first.
+        order = jnp.argsort(-weights)
+        weights, means, covariances = weights[order], means[order], covariances[order]
     return {"weights": weights, "means": means, "covariances": covariances}
 
 
@@ -213,6 +217,8 @@ def topic_inference(counts, topic_logits, prior=number(0.1, 1.0), num_iters=inte
 )
 def spread_out_centers(x, key, num_centers=size("k")):
     """Choose points as centers with probability proportional to their distance."""
+    if num_centers < 1 or num_centers > x.shape[0]:
+        raise ValueError(f"cannot pick {num_centers} of {x.shape[0]} points")
     first_key, *keys = jax.random.split(key, num_centers)
     first = jax.random.randint(first_key, (), 0, x.shape[0])
     centers = [x[first]]

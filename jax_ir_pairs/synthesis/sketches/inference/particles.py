@@ -141,6 +141,9 @@ def importance_estimate(mean, key, num_draws=size("m"), scale=number(0.5, 2.0)):
         ceiling = jax.nn.logsumexp(log_weights) - 0.5 * jnp.log(count)
         log_weights = jnp.minimum(log_weights, ceiling)
     weights = jax.nn.softmax(log_weights)
+    if maybe("temper_weights", 0.3):
+        # Flatter weights: less variance, more bias.
+        weights = jax.nn.softmax(0.5 * log_weights)
     return {
         "mean": weights @ draws,
         "log_evidence": jax.nn.logsumexp(log_weights) - jnp.log(log_weights.shape[0]),
@@ -179,6 +182,8 @@ def annealed_sampler(samples, key, num_stages=integer(2, 4), step_size=number(0.
         gain = tempered(samples) - tempered(proposals)
         uniforms = jax.random.uniform(accept_key, gain.shape, minval=1e-6)
         samples = jnp.where((jnp.log(uniforms) < gain)[:, None], proposals, samples)
+        if maybe("clip_population", 0.4):
+            samples = jnp.clip(samples, -20.0, 20.0)
         previous = current
     if maybe("center_population", 0.2):
         samples = samples - jnp.mean(samples, axis=0)
@@ -191,7 +196,7 @@ def annealed_sampler(samples, key, num_stages=integer(2, 4), step_size=number(0.
     sizes={"n": (8, 128), "m": (8, 64)},
     also=("Weigh parameters by how much their simulations resemble the data.",),
 )
-def approximate_bayes(observed, key, num_draws=size("m"), tolerance=number(0.2, 1.0)):
+def approximate_bayes(observed, key, *, num_draws=size("m"), tolerance=number(0.2, 1.0)):
     """Infer a location by simulation, with a likelihood that is never evaluated."""
     prior_key, noise_key = jax.random.split(key)
     parameters = one_of(2.0, 3.0) * jax.random.normal(prior_key, (num_draws,), observed.dtype)

@@ -25,7 +25,10 @@ def trimmed_mean(samples, share=number(0.05, 0.3)):
         # Winsorized: extremes are moved to the limits rather than dropped.
         low, high = ordered[dropped], ordered[count - dropped - 1]
         return jnp.mean(jnp.clip(samples, low, high))
-    return jnp.mean(ordered[dropped : count - dropped])
+    middle = ordered[dropped : count - dropped] if dropped > 0 else ordered
+    if maybe("mid_range", 0.3):
+        return 0.5 * (middle[0] + middle[-1])
+    return jnp.mean(middle)
 
 
 @sketch(
@@ -39,7 +42,11 @@ def shape_statistic(samples, order=one_of(3, 4)):
     """Measure the skewness or excess kurtosis of a sample."""
     centered = samples - jnp.mean(samples)
     variance = jnp.mean(centered**2) + 1e-3
-    moment = jnp.mean(centered**order) / variance ** (order / 2)
+    if maybe("standardize_first"):
+        standardized = centered * jax.lax.rsqrt(variance)
+        moment = jnp.mean(standardized**order)
+    else:
+        moment = jnp.mean(centered**order) / variance ** (order / 2)
     if order == 4:
         moment = moment - 3.0
     if maybe("small_sample", 0.4):
@@ -56,7 +63,13 @@ def shape_statistic(samples, order=one_of(3, 4)):
 )
 def robust_spread(samples):
     """Measure spread by order statistics."""
-    if maybe("interquartile"):
+    if maybe("shorth", 0.25):
+        # Half the length of the shortest half of the data.
+        count = samples.shape[0]
+        half = count // 2
+        ordered = jnp.sort(samples)
+        spread = 0.5 * jnp.min(ordered[half:] - ordered[: count - half])
+    elif maybe("interquartile"):
         low, high = jnp.quantile(samples, jnp.array([0.25, 0.75]))
         spread = (high - low) / 1.349
     else:

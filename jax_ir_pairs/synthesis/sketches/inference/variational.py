@@ -61,7 +61,12 @@ def full_rank_step(params, key, learning_rate=number(1e-3, 5e-2), num_draws=inte
         total = 0.0
         for draw_key in keys:
             noise = jax.random.normal(draw_key, (n,), params["mean"].dtype)
-            total = total + model_energy(params["mean"] + factor @ noise / jnp.sqrt(n))
+            shift = factor @ noise / n**0.5
+            total = total + model_energy(params["mean"] + shift)
+            if maybe("antithetic_rank", 0.3):
+                total = total + model_energy(params["mean"] - shift)
+        if maybe("antithetic_rank", 0.3):
+            total = 0.5 * total
         return total / num_draws - entropy
 
     loss, grads = jax.value_and_grad(loss_fn)(params)
@@ -133,6 +138,9 @@ def planar_flow(params, key, num_draws=size("m")):
         inner = w @ u
         u = u + (jax.nn.softplus(inner) - 1.0 - inner) * w / norm
         pre = points @ w + layer["b"]
+        if maybe("calm_flow", 0.4):
+            # Steep layers are hard to train.
+            u = u / jnp.maximum(jnp.sqrt(jnp.sum(u**2) + 1e-6), 1.0)
         slope = 1.0 - jnp.tanh(pre) ** 2
         stretch = 1.0 + slope * (w @ u)
         points = points + jnp.tanh(pre)[:, None] * u

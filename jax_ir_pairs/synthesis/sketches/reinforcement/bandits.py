@@ -25,7 +25,7 @@ class ArmStatistics(NamedTuple):
     sizes={"k": (2, 24), "t": (16, 256)},
     also=("Play a Gaussian bandit with upper confidence bounds.",),
 )
-def ucb_bandit(means, key, num_rounds=size("t"), bonus=one_of(1.0, 2.0, 0.5)):
+def ucb_bandit(means, key, *, num_rounds=size("t"), bonus=one_of(1.0, 2.0, 0.5)):
     """Pull the arm whose reward might be highest, and learn from it."""
     num_arms = means.shape[0]
     noise = jax.random.normal(key, (num_rounds,), dtype=means.dtype)
@@ -90,6 +90,8 @@ def thompson_draws(successes, failures, key, num_draws=size("m"), prior=one_of(1
 def exp3_bandit(rewards, key, learning_rate=number(0.01, 0.2), mixing=number(0.05, 0.3)):
     """Reweight arms exponentially by importance-weighted rewards."""
     num_rounds, num_arms = rewards.shape
+    if mixing <= 0 or mixing > 1:
+        raise ValueError(f"mixing must lie in (0, 1], got {mixing}")
     # The analysis wants payoffs between 0 and 1.
     payoffs = one_of(jax.nn.sigmoid(rewards), jnp.clip(rewards / 8 + 0.5, 0.0, 1.0))
 
@@ -108,6 +110,9 @@ def exp3_bandit(rewards, key, learning_rate=number(0.01, 0.2), mixing=number(0.0
     keys = jax.random.split(key, num_rounds)
     init = jnp.zeros(num_arms, rewards.dtype)
     _, (probs, earned) = jax.lax.scan(play, init, (keys, payoffs))
+    if maybe("running_payoff", 0.4):
+        rounds = jnp.arange(1, num_rounds + 1, dtype=rewards.dtype)
+        earned = jnp.cumsum(earned) / rounds
     return {"weights": probs, "earned": earned}
 
 
@@ -131,6 +136,10 @@ def linear_ucb_scores(
     if context.shape != (num_features,):
         raise ValueError(f"context has shape {context.shape}, history has {num_features} features")
     pulled = jax.nn.one_hot(arms, num_arms, dtype=contexts.dtype)
+    if maybe("forget_contexts", 0.4):
+        # Old pulls count less, since rewards may drift.
+        ages = jnp.arange(contexts.shape[0])[::-1, None]
+        pulled = pulled * one_of(0.95, 0.99) ** ages.astype(contexts.dtype)
     gram = jnp.einsum("tk,td,te->kde", pulled, contexts, contexts)
     gram = gram + ridge * jnp.eye(num_features, dtype=gram.dtype)
     moments = jnp.einsum("tk,td,t->kd", pulled, contexts, rewards)
@@ -155,7 +164,7 @@ def linear_ucb_scores(
     sizes={"k": (2, 32)},
     also=("Learn preferences over arms by stochastic gradient ascent.",),
 )
-def gradient_bandit(means, key, num_rounds=integer(20, 200), step_size=number(0.02, 0.3)):
+def gradient_bandit(means, key, *, num_rounds=integer(20, 200), step_size=number(0.02, 0.3)):
     """Adjust softmax preferences by rewards relative to their running average."""
 
     def play(i, carry):
@@ -165,7 +174,11 @@ def gradient_bandit(means, key, num_rounds=integer(20, 200), step_size=number(0.
         arm = jax.random.categorical(arm_key, preferences)
         reward = means[arm] + jax.random.normal(reward_key, dtype=means.dtype)
         chosen = jax.nn.one_hot(arm, means.shape[0], dtype=means.dtype)
-        preferences = preferences + step_size * (reward - baseline) * (chosen - probs)
+        gain = one_of(reward - baseline, jnp.clip(reward - baseline, -2.0, 2.0))
+        preferences = preferences + step_size * gain * (chosen - probs)
+        if maybe("center_preferences", 0.4):
+            # Only differences of preferences matter.
+            preferences = preferences - jnp.mean(preferences)
         if maybe("decayed_baseline"):
             baseline = 0.9 * baseline + 0.1 * reward
         else:

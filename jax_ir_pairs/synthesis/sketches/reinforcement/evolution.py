@@ -20,7 +20,7 @@ def _centered_ranks(scores):
     also=("Estimate a search gradient from random perturbations and follow it.",),
 )
 def evolution_strategy_step(
-    center, key, num_pairs=size("p"), sigma=number(0.02, 0.3), learning_rate=number(1e-2, 2e-1)
+    center, key, *, num_pairs=size("p"), sigma=number(0.02, 0.3), learning_rate=number(1e-2, 2e-1)
 ):
     """Move a search distribution towards perturbations that did well."""
     if num_pairs < 2:
@@ -50,7 +50,7 @@ def evolution_strategy_step(
     also=("Refit a Gaussian to the best of its own samples, several times.",),
 )
 def cross_entropy_search(
-    mean, key, num_samples=integer(16, 64), num_elites=integer(4, 8), num_iters=integer(1, 3)
+    mean, key, *, num_samples=integer(16, 64), num_elites=integer(4, 8), num_iters=integer(1, 3)
 ):
     """Concentrate a sampling distribution on low costs with the cross-entropy method."""
     assert num_elites <= num_samples, f"{num_elites} elites of {num_samples} samples"

@@ -45,6 +45,10 @@ def regret_matching(payoffs, num_iters=integer(10, 60)):
         play, (rows, columns, rows, columns), length=num_iters
     )
     row, column = row_sum / num_iters, column_sum / num_iters
+    if maybe("trembling_hand", 0.3):
+        # Every action keeps a small probability.
+        row = 0.99 * row + 0.01 / num_rows
+        column = 0.99 * column + 0.01 / num_columns
     exploitability = jnp.max(payoffs @ column) - jnp.min(row @ payoffs)
     return {"row": row, "column": column, "exploitability": exploitability}
 

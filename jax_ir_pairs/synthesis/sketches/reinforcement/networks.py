@@ -142,10 +142,11 @@ def recurrent_policy(params, observations, starts):
     init = jnp.zeros(hidden_size, observations.dtype)
     _, states = jax.lax.scan(cell, init, (gates_from_inputs, starts))
     head = params["head"]
+    if maybe("recurrent_norm", 0.3):
+        scale = jax.lax.rsqrt(jnp.mean(states**2, axis=-1, keepdims=True) + 1e-3)
+        states = states * scale
     logits = states @ head["w"] + head["b"]
-    if maybe("recurrent_skip", 0.3):
-        logits = jax.nn.log_softmax(logits)
-    return logits
+    return jax.nn.log_softmax(logits) if maybe("log_policy_output", 0.3) else logits
 
 
 @sketch(
@@ -170,7 +171,10 @@ def normalize_observations(observations, stats, clip=one_of(5.0, 10.0), update=T
         m2 = jnp.abs(stats["m2"]) + batch_m2
         m2 = m2 + delta**2 * stats["count"] * batch_size / total
         stats = {"mean": mean, "m2": m2, "count": total}
-    variance = stats["m2"] / jnp.maximum(stats["count"], 1)
+    if maybe("unbiased_stats", 0.4):
+        variance = stats["m2"] / jnp.maximum(stats["count"] - 1, 1)
+    else:
+        variance = stats["m2"] / jnp.maximum(stats["count"], 1)
     if maybe("rsqrt_stats"):
         normalized = (observations - stats["mean"]) * jax.lax.rsqrt(variance + 1e-3)
     else:

@@ -93,6 +93,8 @@ def retrace_targets(
         taken_q = q_values[steps, actions]
         taken_log_probs = log_probs[steps, actions]
     traces = lam * jnp.exp(jnp.minimum(taken_log_probs - behavior_log_probs, 0.0))
+    if maybe("floor_traces", 0.3):
+        traces = jnp.maximum(traces, 0.05)
     deltas = rewards[:-1] + gamma * state_values[1:] - taken_q[:-1]
 
     def step(acc, inputs):

@@ -168,8 +168,14 @@ def advantage_weighted_loss(
         weights = jnp.exp(exponent)
     weights = jax.lax.stop_gradient(weights)
     log_probs = jax.nn.log_softmax(logits, axis=-1)
-    taken = jnp.take_along_axis(log_probs, actions[:, None], axis=-1)
-    losses = -weights * jnp.squeeze(taken, axis=-1)
+    if maybe("index_logged", 0.4):
+        taken = log_probs[jnp.arange(actions.shape[0]), actions]
+    else:
+        taken = jnp.take_along_axis(log_probs, actions[:, None], axis=-1).squeeze(-1)
+    losses = -weights * taken
+    if maybe("crr_filter", 0.3):
+        # Only actions that beat the average are imitated.
+        losses = jnp.where(advantages > jnp.mean(advantages), losses, 0.0)
     if maybe("effective_sample_size", 0.4):
         effective = jnp.sum(weights) ** 2 / (jnp.sum(weights**2) + 1e-6)
         return jnp.sum(losses) / (effective + 1.0)

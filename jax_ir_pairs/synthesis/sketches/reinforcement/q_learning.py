@@ -272,4 +272,8 @@ def soft_q_targets(
         taken_log_policy = jax.nn.log_softmax(q_values / tau, axis=-1)
         bonus = jnp.take_along_axis(taken_log_policy, actions[:, None], axis=-1)[:, 0]
         rewards = rewards + 0.9 * jnp.clip(tau * bonus, -1.0, 0.0)
-    return rewards + jnp.where(dones, 0.0, gamma * soft_value)
+    targets = rewards + jnp.where(dones, 0.0, gamma * soft_value)
+    if maybe("clip_soft_targets", 0.4):
+        limit = one_of(10.0, 20.0)
+        targets = jnp.clip(targets, -limit, limit)
+    return jax.lax.stop_gradient(targets) if maybe("stop_soft_targets") else targets

@@ -19,7 +19,9 @@ def track_target_params(params, target_params, tau=number(0.005, 0.1)):
     def blend(online, target):
         if online.shape != target.shape:
             raise ValueError(f"cannot blend {online.shape} into {target.shape}")
-        return tau * online + (1 - tau) * target
+        # Integers, such as counts, are copied.
+        is_float = jnp.issubdtype(online.dtype, jnp.floating)
+        return tau * online + (1 - tau) * target if is_float else online
 
     return jax.tree.map(blend, params, target_params)
 
@@ -51,6 +53,8 @@ def prioritized_sample(
         ids = jax.random.categorical(key, logits, shape=(batch_size,))
         probs = jax.nn.softmax(logits)[ids]
     weights = (capacity * probs) ** (-correction)
+    if maybe("mean_weights", 0.4):
+        return ids, weights / jnp.mean(weights)
     return ids, weights / jnp.max(weights)
 
 
@@ -93,6 +97,8 @@ def ring_buffer_insert(buffer, position, observations, rewards, actions):
             buffer = {name: buffer[name].at[slots].set(new[name]) for name in buffer}
         else:
             buffer = jax.tree.map(lambda old, fresh: old.at[slots].set(fresh), buffer, new)
+    if maybe("wrap_position", 0.4):
+        return buffer, (position + num_new) % capacity
     return buffer, position + num_new
 
 

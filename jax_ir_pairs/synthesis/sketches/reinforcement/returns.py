@@ -88,7 +88,9 @@ class AdvantageEstimate(NamedTuple):
         "Generalized advantage estimation over a time-major batch.",
     ),
 )
-def generalized_advantages(rewards, values, dones, gamma=number(0.9, 0.98), lam=one_of(0.95, 0.9)):
+def generalized_advantages(
+    rewards, values, dones, *, gamma=number(0.9, 0.98), lam=one_of(0.95, 0.9)
+):
     """Blend temporal differences into generalized advantages.
 
     Arrays are time-major. `values` has one more row than `rewards`.
@@ -142,7 +144,7 @@ def lambda_returns(rewards, values, dones=None, gamma=number(0.9, 0.98), lam=num
             return following, following
 
         _, targets = jax.lax.scan(step, values[-1], (rewards, values, discounts), reverse=True)
-        return targets
+        return jax.lax.stop_gradient(targets) if maybe("stop_lambda", 0.4) else targets
     # The recursion is affine, so that it can be composed in any order.
     offsets = rewards + discounts * (1 - lam) * values
     slopes = lam * discounts

@@ -26,7 +26,7 @@ class TabularSolution(NamedTuple):
     also=("Iterate the Bellman optimality operator of a learned model.",),
 )
 def value_iteration(
-    transition_logits, rewards, gamma=number(0.8, 0.95), num_sweeps=integer(10, 40)
+    transition_logits, rewards, *, gamma=number(0.8, 0.95), num_sweeps=integer(10, 40)
 ):
     """Solve a small Markov decision process by repeated backups."""
     num_states, num_actions = rewards.shape
@@ -108,6 +108,9 @@ def evaluate_policy(policy_logits, transition_logits, rewards, gamma=number(0.8,
         start = jnp.full(num_states, 1.0 / num_states, chain.dtype)
         occupancy = (1 - gamma) * jnp.linalg.solve((identity - gamma * chain).T, start)
     q_values = rewards + gamma * transitions @ values
+    if maybe("relative_values", 0.3):
+        # Only differences matter for improving the policy.
+        values = values - jnp.mean(values)
     if maybe("advantage_table", 0.3):
         q_values = q_values - values[:, None]
     return {"values": values, "q_values": q_values, "occupancy": occupancy}
@@ -121,7 +124,7 @@ def evaluate_policy(policy_logits, transition_logits, rewards, gamma=number(0.8,
     also=("Plan on a grid by spreading values from cell to cell.",),
 )
 def grid_planning(
-    rewards, walls, gamma=number(0.8, 0.95), slip=number(0.05, 0.3), num_sweeps=integer(8, 40)
+    rewards, walls, *, gamma=number(0.8, 0.95), slip=number(0.05, 0.3), num_sweeps=integer(8, 40)
 ):
     """Iterate state values of a grid world with walls and slippery moves."""
     height, width = rewards.shape
@@ -164,7 +167,7 @@ def grid_planning(
     also=("Learn a table of action values from logged transitions, one by one.",),
 )
 def replay_q_table(
-    table, states, actions, rewards, next_states, gamma=0.9, learning_rate=number(0.05, 0.5)
+    table, states, actions, rewards, next_states, *, gamma=0.9, learning_rate=number(0.05, 0.5)
 ):
     """Sweep over logged transitions with tabular Q-learning."""
     if maybe("visit_rates", 0.4):
@@ -220,6 +223,8 @@ def td_lambda_weights(
     norms = jnp.sqrt(jnp.sum(features**2, axis=1, keepdims=True) + 1e-6)
     features = features / jnp.maximum(norms, 1.0)
     following = jnp.concatenate([features[1:], jnp.zeros((1, num_features), features.dtype)])
+    if maybe("average_reward", 0.3):
+        mean_reward = jnp.mean(rewards)
 
     def step(carry, inputs):
         weights, trace = carry
@@ -227,7 +232,10 @@ def td_lambda_weights(
         trace = gamma * lam * trace + now
         if maybe("clip_trace", 0.4):
             trace = jnp.clip(trace, -1.0, 1.0)
-        error = reward + gamma * then @ weights - now @ weights
+        if maybe("average_reward", 0.3):
+            error = reward - mean_reward + then @ weights - now @ weights
+        else:
+            error = reward + gamma * then @ weights - now @ weights
         return (weights + learning_rate * error * trace, trace), error
 
     init = (weights, jnp.zeros_like(weights))

@@ -88,6 +88,7 @@ def gamma_by_rejection(shape_logits, key, num_draws=size("m"), num_tries=integer
         result = jnp.where(accept & ~done, offset * cubes, result)
         done = done | accept
     if maybe("normalize_gammas", 0.3):
+        # As a Dirichlet draw over the columns.
         return result / jnp.sum(result, axis=1, keepdims=True)
     return result
 
@@ -159,7 +160,7 @@ def sample_gaussian_mixture(logits, means, log_scales, key, num_draws=size("m"))
     sizes={"n": (1, 64), "k": (2, 32)},
     also=("Draw category counts of groups whose probabilities differ.",),
 )
-def dirichlet_multinomial(log_concentration, key, num_trials=one_of(10, 20, 50)):
+def dirichlet_multinomial(log_concentration, key, *, num_trials=one_of(10, 20, 50)):
     """Sample overdispersed counts over categories."""
     num_groups, num_categories = log_concentration.shape
     concentration = jnp.exp(jnp.clip(log_concentration, -1.0, 3.0))

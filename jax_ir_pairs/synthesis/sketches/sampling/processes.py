@@ -28,6 +28,10 @@ def brownian_bridges(ends, key, num_paths=size("m"), num_points=size("t"), sigma
     line = ends[0] + times[:, None] * (ends[1] - ends[0])
     if maybe("bend_bridge", 0.3):
         line = line + jnp.sin(jnp.pi * times)[:, None] * 0.5
+    if maybe("time_first", 0.3):
+        # All paths share one scale.
+        typical = jnp.sqrt(jnp.mean(bridges**2) + 1e-6)
+        bridges = bridges / jnp.maximum(typical, 0.1)
     return line + sigma * bridges
 
 
@@ -37,7 +41,7 @@ def brownian_bridges(ends, key, num_paths=size("m"), num_points=size("t"), sigma
     sizes={"k": (3, 32), "n": (32, 2048)},
     also=("Generate a random signal with a power-law spectrum and band gains.",),
 )
-def colored_noise(envelope, key, length=size("n"), exponent=one_of(1.0, 2.0, 0.5, -1.0)):
+def colored_noise(envelope, key, *, length=size("n"), exponent=one_of(1.0, 2.0, 0.5, -1.0)):
     """Shape white noise in the frequency domain."""
     num_bins = length // 2 + 1
     frequencies = jnp.arange(num_bins) / length
@@ -83,7 +87,8 @@ def reflected_walk(drift, key, num_walkers=size("m"), num_steps=size("t"), dt=nu
             # Fold what left the interval back into it.
             position = jnp.where(position > 1.0, 2.0 - position, position)
             position = jnp.where(position < -1.0, -2.0 - position, position)
-        return jnp.clip(position, -1.0, 1.0), position
+        position = jnp.clip(position, -1.0, 1.0)
+        return position, position
 
     keys = jax.random.split(walk_key, num_steps)
     position, path = jax.lax.scan(step, start, keys)
@@ -142,7 +147,11 @@ def self_exciting_counts(
             count = jnp.sum(jnp.cumsum(waits) < rate_now)
         else:
             count = jnp.minimum(jax.random.poisson(step_key, rate_now), max_count)
-        excitation = decay * excitation + feedback * (1 - decay) * count
+        if maybe("saturating_feedback", 0.4):
+            count_effect = jnp.sqrt(count + 0.25) - 0.5
+        else:
+            count_effect = count
+        excitation = decay * excitation + feedback * (1 - decay) * count_effect
         return excitation, (count, excitation)
 
     keys = jax.random.split(key, intensity.shape[0])
@@ -181,5 +190,8 @@ def markov_chain_paths(transition_logits, key, num_chains=size("m"), num_steps=s
     else:
         _, history = jax.lax.scan(advance, states, keys)
     paths = history.T
+    if maybe("count_visits", 0.4):
+        visits = jnp.bincount(paths.ravel(), length=num_states)
+        return paths, visits / paths.size
     occupancy = jnp.mean(jax.nn.one_hot(paths, num_states), axis=(0, 1))
     return paths, occupancy

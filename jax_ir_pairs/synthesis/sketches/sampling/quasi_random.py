@@ -27,7 +27,7 @@ def _radical_inverse(index, base, num_digits):
     sizes={"n": (8, 1024), "d": (1, 8)},
     also=("Halton points in the unit cube.",),
 )
-def halton_points(shift, num_points=size("n"), skip=one_of(0, 1, 20)):
+def halton_points(shift, *, num_points=size("n"), skip=one_of(0, 1, 20)):
     """Fill the unit cube with a low-discrepancy sequence."""
     dim = shift.shape[0]
     if dim > len(_FIRST_PRIMES):
@@ -67,6 +67,9 @@ def latin_hypercube(lows, key, num_points=size("n"), width=number(1.0, 4.0)):
     else:
         offsets = jax.random.uniform(jitter_key, (num_points, dim))
     unit = (cells + offsets) / num_points
+    if maybe("gaussian_margins", 0.3):
+        normal = jax.scipy.special.ndtri(jnp.clip(unit, 1e-3, 1.0 - 1e-3))
+        return lows + width * normal.astype(lows.dtype)
     return lows + width * unit.astype(lows.dtype)
 
 
@@ -168,4 +171,7 @@ def smoothed_gradient(center, key, num_directions=size("m"), radius=number(0.05,
         slopes = (ahead - behind) / (2 * radius)
     else:
         slopes = (ahead - integrand(center)) / radius
+    if maybe("clip_slopes", 0.4):
+        # A single steep direction does not decide the estimate.
+        slopes = jnp.clip(slopes, -50.0, 50.0)
     return slopes @ directions / num_directions
