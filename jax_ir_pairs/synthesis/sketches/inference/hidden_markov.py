@@ -74,7 +74,7 @@ def forward_backward(initial, transitions, emissions, mask=None):
     sizes={"k": (2, 32), "t": (4, 128)},
     also=("Decode the best path through a chain of states.",),
 )
-def viterbi_path(transitions, emissions, stay_bonus=number(0.1, 1.0)):
+def hidden_state_path(transitions, emissions, stay_bonus=number(0.1, 1.0)):
     """Find the most likely sequence of hidden states."""
     num_states = transitions.shape[0]
     log_transitions = jax.nn.log_softmax(transitions, axis=-1)

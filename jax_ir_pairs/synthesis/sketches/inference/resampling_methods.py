@@ -119,7 +119,7 @@ def bootstrap_interval(samples, key, num_resamples=size("m"), level=one_of(0.9, 
     sizes={"n": (3, 128), "m": (3, 128)},
     also=("Compare two groups by permuting their labels.",),
 )
-def permutation_test(treated, control, key, num_permutations=one_of(32, 64, 100)):
+def label_permutation_test(treated, control, key, num_permutations=one_of(32, 64, 100)):
     """Test whether two samples have the same center."""
     pooled = jnp.concatenate([treated, control])
     num_treated = treated.shape[0]

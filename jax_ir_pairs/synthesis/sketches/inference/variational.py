@@ -126,7 +126,7 @@ def autoencoder_bound(params, x, key, kl_weight=one_of(1.0, 0.5, 4.0)):
     sizes={"l": (1, 6), "n": (2, 48), "m": (4, 64)},
     also=("Sample from a flow of planar maps, with densities.",),
 )
-def planar_flow(params, key, num_draws=size("m")):
+def planar_flow_draws(params, key, num_draws=size("m")):
     """Bend Gaussian draws by a sequence of planar maps."""
     dim = params[0]["w"].shape[0]
     points = jax.random.normal(key, (num_draws, dim))
