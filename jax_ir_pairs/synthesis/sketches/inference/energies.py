@@ -10,7 +10,7 @@ from jax_ir_pairs.synthesis.holes import maybe, number, one_of, sketch
     takes={"x": "vector f[n]"},
     gives="energy f[]",
     sizes={"n": (2, 64)},
-    dtypes="f32 f64",
+    dtypes="f32 bf16 f64",
     also=("Negative log density of a Gaussian that is bent into a banana.",),
 )
 def banana_energy(x, curvature=number(0.03, 0.3), spread=one_of(2.0, 3.0)):
@@ -31,7 +31,7 @@ def banana_energy(x, curvature=number(0.03, 0.3), spread=one_of(2.0, 3.0)):
     takes={"x": "vector f[n]"},
     gives="energy f[]",
     sizes={"n": (1, 64)},
-    dtypes="f32 f64",
+    dtypes="f32 bf16 f64",
     also=("Negative log density of several Gaussian bumps.",),
 )
 def mixture_energy(x, separation=number(0.5, 3.0)):
@@ -56,7 +56,7 @@ def mixture_energy(x, separation=number(0.5, 3.0)):
     takes={"x": "vector f[n]"},
     gives="energy f[]",
     sizes={"n": (3, 128)},
-    dtypes="f32 f64",
+    dtypes="f32 bf16 f64",
     also=("Energy of a field on a ring with a double well at every site.",),
 )
 def lattice_energy(x, coupling=number(0.1, 1.0), depth=number(0.05, 0.3)):
@@ -79,6 +79,7 @@ def lattice_energy(x, coupling=number(0.1, 1.0), depth=number(0.05, 0.3)):
 
 @sketch(
     takes={"x": "vector f[n]"},
+    dtypes="f32 bf16",
     gives="energy f[]",
     sizes={"n": (2, 64)},
     also=("Negative log density of a funnel whose width depends on its first coordinate.",),

@@ -14,7 +14,7 @@ covariance_function = nested("(a: features f[n, d], b: features f[m, d]) -> scor
     takes={"a": "features f[n, d]", "b": "features f[m, d]"},
     gives="scores f[n, m]",
     sizes={"n": (2, 128), "m": (2, 128), "d": (1, 32)},
-    dtypes="f32 f64",
+    dtypes="f32 bf16 f64",
     also=("Radial covariance between two sets of inputs.",),
 )
 def radial_covariance(a, b, length_scale=number(0.5, 3.0), variance=one_of(1.0, 2.0)):

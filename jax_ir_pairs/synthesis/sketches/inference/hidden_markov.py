@@ -27,6 +27,7 @@ class ForwardBackward(NamedTuple):
         "emissions": "scores f[t, k]: log likelihood of each observation in each state",
         "mask?": "mask bool[t]: observations that were made",
     },
+    dtypes="f32 bf16",
     gives=("probabilities f[t, k]", "f[]: log_likelihood"),
     sizes={"k": (2, 24), "t": (4, 256)},
     also=("Smooth the states of a hidden Markov model.",),

@@ -15,6 +15,7 @@ def _squared_distances_to(x, centers):
 
 @sketch(
     takes={"x": "points f[n, d]", "centers": "points f[k, d]: initial"},
+    dtypes="f32 bf16",
     gives={"centers": "points f[k, d]", "labels": "ids i[n]", "inertia": "f[]"},
     sizes={"n": (8, 512), "d": (2, 32), "k": (2, 12)},
     also=("Group points around centers by Lloyd's iterations.",),
@@ -61,6 +62,7 @@ def kmeans(x, centers, *, num_iters=integer(1, 5)):
         "means": "mean f[k, d]",
         "log_scales": "f[k, d]",
     },
+    dtypes="f32 bf16",
     gives=("probabilities f[n, k]", "f[]: log_likelihood"),
     sizes={"n": (4, 512), "d": (1, 16), "k": (2, 12)},
     also=("Responsibilities of a diagonal Gaussian mixture.",),

@@ -10,6 +10,7 @@ statistic = nested("(samples: samples f[n]) -> metric f[]")
 
 @sketch(
     takes={"samples": "samples f[n]"},
+    dtypes="f32 bf16",
     gives="metric f[]",
     sizes={"n": (4, 1024)},
     also=("Average the middle of a sample.",),
@@ -35,7 +36,7 @@ def trimmed_mean(samples, share=number(0.05, 0.3)):
     takes={"samples": "samples f[n]"},
     gives="metric f[]",
     sizes={"n": (4, 512)},
-    dtypes="f32 f64",
+    dtypes="f32 bf16 f64",
     also=("Describe the shape of a sample by standardized moments.",),
 )
 def shape_statistic(samples, order=one_of(3, 4)):

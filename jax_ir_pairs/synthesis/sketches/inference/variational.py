@@ -89,6 +89,7 @@ def full_rank_step(params, key, learning_rate=number(1e-3, 5e-2), num_draws=inte
         "x": "features f[b, d]",
         "key": "key",
     },
+    dtypes="f32 bf16",
     gives="loss f[]",
     sizes={"d": (4, 128), "h": (4, 48), "z": (2, 16), "b": (2, 64)},
     also=("Training loss of a variational autoencoder.",),

@@ -196,6 +196,7 @@ def gradient_bandit(means, key, *, num_rounds=integer(20, 200), step_size=number
         "values": "values f[k]: mean value of each child",
         "visits": "counts i[k]",
     },
+    dtypes="f32 bf16",
     gives="scores f[k]",
     sizes={"k": (2, 128)},
     also=("Rank the children of a search node by value and prior.",),

@@ -154,6 +154,7 @@ def recurrent_policy(params, observations, starts):
         "observations": "observations f[b, d]",
         "stats": {"mean": "f[d]", "m2": "f[d]", "count": "counts i[]"},
     },
+    dtypes="f32 bf16",
     gives=("observations f[b, d]", {"mean": "f[d]", "m2": "f[d]", "count": "i[]"}),
     sizes={"b": (2, 128), "d": (3, 256)},
     also=("Update running moments of observations, and whiten a batch with them.",),

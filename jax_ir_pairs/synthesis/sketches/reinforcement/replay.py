@@ -142,6 +142,7 @@ def sample_windows(
         "params": {"target": "f[d, h]", "w": "f[d, h]", "predictor": "f[h, h]"},
         "observations": "observations f[b, d]",
     },
+    dtypes="f32 bf16",
     gives=("rewards f[b]", "loss f[]"),
     sizes={"b": (2, 128), "d": (3, 64), "h": (4, 48)},
     also=("Reward observations that a predictor of random features does not know yet.",),

@@ -187,6 +187,7 @@ def n_step_targets(rewards, values, num_steps=integer(2, 6), gamma=number(0.9, 0
 
 @sketch(
     takes={"advantages": "advantages f[*s]", "mask": "mask bool[*s]: steps that count"},
+    dtypes="f32 bf16",
     gives="advantages f[*s]",
     sizes={"s": (4, 256)},
     also=("Whiten advantages over the valid steps of a batch.",),
