@@ -85,6 +85,15 @@ ROLES: dict[str, Role] = {
     "adjacency": Role(0, 1, is_input=False),
     "energy": Role(-1e4, 1e4, is_input=False),
     "field": Role(),
+    # dynamics and optimization: right-hand sides, and what has a root where it vanishes
+    "slope": Role(-1e4, 1e4, isa="state"),
+    "residual": Role(-1e4, 1e4, isa="vector"),
+    # physics and geometry
+    "velocities": Role(),
+    "forces": Role(-1e4, 1e4, isa="field", is_input=False),
+    "quaternions": Role(),
+    "rotations": Role(-1, 1, isa="orthogonal", is_input=False),
+    "rays": Role(),
 }
 
 
