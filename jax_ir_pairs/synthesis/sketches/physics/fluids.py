@@ -120,12 +120,12 @@ _WEIGHTS_D2Q9 = (4 / 9,) + (1 / 9,) * 4 + (1 / 36,) * 4
 
 @sketch(
     takes={
-        "density": "field f[h, w]",
-        "momentum": "f[2, h, w]",
-        "obstacle?": "mask bool[h, w]: solid cells",
+        "density": "field f[ny, nx]",
+        "momentum": "f[2, ny, nx]",
+        "obstacle?": "mask bool[ny, nx]: solid cells",
     },
-    gives=("field f[h, w]: density", "f[2, h, w]: momentum"),
-    sizes={"h": (6, 32), "w": (6, 48)},
+    gives=("field f[ny, nx]: density", "f[2, ny, nx]: momentum"),
+    sizes={"ny": (6, 32), "nx": (6, 48)},
     also=("Relax and stream the populations of a lattice gas with nine velocities.",),
 )
 def lattice_boltzmann(
@@ -171,9 +171,9 @@ class ShallowWater(NamedTuple):
 
 
 @sketch(
-    takes={"surface": "field f[h, w]: elevation"},
-    gives="field f[h, w]: elevation",
-    sizes={"h": (6, 64), "w": (6, 64)},
+    takes={"surface": "field f[ny, nx]: elevation"},
+    gives="field f[ny, nx]: elevation",
+    sizes={"ny": (6, 64), "nx": (6, 64)},
     dtypes="f32 f64",
     also=("Let a water surface collapse under gravity on a staggered grid.",),
 )

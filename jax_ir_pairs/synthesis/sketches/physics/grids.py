@@ -16,9 +16,9 @@ def five_point_laplacian(u, dx=1.0):
 
 
 @sketch(
-    takes={"u": "field f[h, w]: temperature"},
-    gives="field f[h, w]",
-    sizes={"h": (6, 96), "w": (6, 96)},
+    takes={"u": "field f[ny, nx]: temperature"},
+    gives="field f[ny, nx]",
+    sizes={"ny": (6, 96), "nx": (6, 96)},
     dtypes="f32 bf16 f64",
     also=("Step the heat equation forward in time.",),
 )

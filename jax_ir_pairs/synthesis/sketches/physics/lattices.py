@@ -18,9 +18,9 @@ def _count_neighbours(cells):
 
 
 @sketch(
-    takes={"alive": "mask bool[h, w]"},
-    gives=("i32[h, w]: cells", "i32[t]: population"),
-    sizes={"h": (6, 128), "w": (6, 128), "t": (2, 16)},
+    takes={"alive": "mask bool[ny, nx]"},
+    gives=("i32[ny, nx]: cells", "i32[t]: population"),
+    sizes={"ny": (6, 128), "nx": (6, 128), "t": (2, 16)},
     also=("Run Conway's Game of Life and count the living cells.",),
 )
 def game_of_life(alive, generations=size("t")):
@@ -68,9 +68,9 @@ def elementary_automaton(tape, rule=one_of(30, 90, 110, 184, 54), num_steps=size
 
 
 @sketch(
-    takes={"spins": "mask bool[h, w]: which spins point up"},
+    takes={"spins": "mask bool[ny, nx]: which spins point up"},
     gives=("energy f32[]", "metric f32[]: magnetization"),
-    sizes={"h": (4, 128), "w": (4, 128)},
+    sizes={"ny": (4, 128), "nx": (4, 128)},
 )
 def ising_energy(spins, coupling=number(0.2, 2.0), field=one_of(0.0, 0.1, -0.2)):
     """Measure energy and magnetization of a periodic Ising configuration."""
@@ -124,9 +124,9 @@ def _ring_laplacian(u):
 
 
 @sketch(
-    takes={"u": "field f[h, w]", "v": "field f[h, w]"},
-    gives=("field f[h, w]: activator", "field f[h, w]: inhibitor"),
-    sizes={"h": (8, 64), "w": (8, 64)},
+    takes={"u": "field f[ny, nx]", "v": "field f[ny, nx]"},
+    gives=("field f[ny, nx]: activator", "field f[ny, nx]: inhibitor"),
+    sizes={"ny": (8, 64), "nx": (8, 64)},
     dtypes="f32 f64",
     also=("Let two substances react and diffuse until patterns form.",),
 )
@@ -161,9 +161,9 @@ def reaction_diffusion(u, v, dt=number(0.05, 0.3), num_steps=integer(5, 50)):
 
 
 @sketch(
-    takes={"phase": "field f[h, w]: order parameter"},
-    gives=("field f[h, w]: phase", "energy f[]"),
-    sizes={"h": (8, 64), "w": (8, 64)},
+    takes={"phase": "field f[ny, nx]: order parameter"},
+    gives=("field f[ny, nx]: phase", "energy f[]"),
+    sizes={"ny": (8, 64), "nx": (8, 64)},
     dtypes="f32 f64",
 )
 def coarsen_phases(

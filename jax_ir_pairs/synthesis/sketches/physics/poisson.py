@@ -17,9 +17,9 @@ def _poisson_defect(u, f, spacing=1.0):
 
 
 @sketch(
-    takes={"f": "field f[h, w]: right-hand side"},
-    gives="field f[h, w]: solution",
-    sizes={"h": (6, 64), "w": (6, 64)},
+    takes={"f": "field f[ny, nx]: right-hand side"},
+    gives="field f[ny, nx]: solution",
+    sizes={"ny": (6, 64), "nx": (6, 64)},
     dtypes="f32 bf16 f64",
     also=("Relax -Laplace(u) = f on a rectangle with zero boundary values.",),
 )
@@ -49,9 +49,9 @@ def relax_poisson(f, num_sweeps=integer(10, 100), omega=number(0.6, 1.0)):
 
 
 @sketch(
-    takes={"f": "field f[h, w]: charge density"},
-    gives=("field f[h, w]: potential", "metric f[]"),
-    sizes={"h": (6, 64), "w": (6, 64)},
+    takes={"f": "field f[ny, nx]: charge density"},
+    gives=("field f[ny, nx]: potential", "metric f[]"),
+    sizes={"ny": (6, 64), "nx": (6, 64)},
     dtypes="f32 f64",
     also=("Relax red and black points in turn, and measure what is left.",),
 )
