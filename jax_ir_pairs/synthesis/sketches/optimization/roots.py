@@ -33,15 +33,18 @@ def bisect_roots(targets, num_iters=integer(10, 30), bound=one_of(50.0, 64.0, 40
         low, high = bracket
         middle = 0.5 * (low + high)
         value = _monotone_defect(middle, targets)
-        if maybe("false_position", 0.3):
-            # A second look, off the middle and away from the sign of the first.
-            middle = low + (high - low) * jnp.where(value > 0, 0.6, 0.4)
-            value = _monotone_defect(middle, targets)
         above = value > 0
         return (jnp.where(above, low, middle), jnp.where(above, middle, high)), None
 
-    (low, high), _ = jax.lax.scan(halve, (low, high), length=num_iters)
-    return 0.5 * (low + high), high - low
+    if maybe("python_bisection", 0.25):
+        bracket = (low, high)
+        for _ in range(num_iters):
+            bracket, _ = halve(bracket, None)
+        low, high = bracket
+    else:
+        (low, high), _ = jax.lax.scan(halve, (low, high), length=num_iters)
+    width = high - low
+    return one_of(0.5 * (low + high), low + 0.5 * width), width
 
 
 @sketch(
