@@ -24,23 +24,23 @@ class SwarmWeights:
     sizes={"m": (4, 24), "n": (2, 24)},
     also=("Let a swarm of particles search for a low value.",),
 )
-def particle_swarm(key, x, num_iters=integer(1, 3), weights=SwarmWeights()):
+def particle_swarm(key, x, num_iters=integer(2, 12), weights=SwarmWeights()):
     """Search for a minimum with a swarm of particles."""
     num_particles, n = x.shape
     evaluate = jax.vmap(fitness)
-    v = jnp.zeros_like(x)
-    personal, scores = x, evaluate(x)
-    for subkey in jax.random.split(key, num_iters):
+    if maybe("one_draw"):
+        noise = jax.random.uniform(key, (num_iters, 2, num_particles, n))
+    else:
+        own_key, best_key = jax.random.split(key)
+        shape = (num_iters, num_particles, n)
+        noise = (jax.random.uniform(own_key, shape), jax.random.uniform(best_key, shape))
+
+    def fly(carry, drawn):
+        x, v, personal, scores = carry
+        r_own, r_best = drawn
         leader = personal[jnp.argmax(-scores)]
-        if maybe("one_draw"):
-            r = jax.random.uniform(subkey, (2, num_particles, n))
-        else:
-            r = [jax.random.uniform(k, x.shape) for k in jax.random.split(subkey)]
-        v = (
-            weights.inertia * v
-            + weights.own * r[0] * (personal - x)
-            + weights.best * r[1] * (leader - x)
-        )
+        pull = weights.own * r_own * (personal - x) + weights.best * r_best * (leader - x)
+        v = weights.inertia * v + pull
         if maybe("clamp_speed"):
             v = jnp.clip(v, -1.0, 1.0)
         x = x + v
@@ -48,6 +48,10 @@ def particle_swarm(key, x, num_iters=integer(1, 3), weights=SwarmWeights()):
         improved = values < scores
         personal = jnp.where(improved[:, None], x, personal)
         scores = jnp.where(improved, values, scores)
+        return (x, v, personal, scores), one_of(None, jnp.min(scores))
+
+    start = (x, jnp.zeros_like(x), x, evaluate(x))
+    (_, _, personal, scores), _ = jax.lax.scan(fly, start, noise)
     # A soft choice among the best positions.
     return jax.nn.softmax(-one_of(5.0, 2.0, 10.0) * scores) @ personal
 
@@ -71,8 +75,8 @@ def evolve_gaussian(
     else:
         raw = jnp.maximum(population / 2 - ranks, 0.0)
     utilities = raw / jnp.sum(raw)
-    for generation, subkey in enumerate(jax.random.split(key, generations)):
-        z = jax.random.normal(subkey, (population, n))
+    draws = jax.random.normal(key, (generations, population, n))
+    for generation, z in enumerate(draws):
         if maybe("mirrored_samples", 0.4):
             half = z[: population // 2]
             z = jnp.concatenate([half, -half, z[2 * (population // 2) :]])
