@@ -80,7 +80,9 @@ def fit_polynomial(x, y, degree=size("k-1"), ridge=number(1e-3, 1e-1)):
     coefficients = jnp.linalg.solve(gram, design.T @ y / x.shape[0])
     residual = y - design @ coefficients
     total = jnp.sum((y - jnp.mean(y)) ** 2) + 1e-3
-    return coefficients, one_of(1.0 - jnp.vdot(residual, residual) / total, jnp.mean(residual * residual))
+    return coefficients, one_of(
+        1.0 - jnp.vdot(residual, residual) / total, jnp.mean(residual * residual)
+    )
 
 
 @sketch(
