@@ -42,11 +42,11 @@ def rk4_trajectory(y0, dt=number(5e-3, 4e-2), num_steps=size("t")):
         dt * jnp.arange(num_steps, dtype=y0.dtype),
         jnp.linspace(0.0, dt * (num_steps - 1), num_steps),
     )
-    if maybe("two_results", 0.5):
-        y_final, ys = jax.lax.scan(step, y0, times)
-        del y_final
-    else:
-        _, ys = jax.lax.scan(step, y0, times)
+    if maybe("include_start", 0.4):
+        # The initial state is the first one, so one step less is taken.
+        _, ys = jax.lax.scan(step, y0, times[:-1])
+        return jnp.concatenate([y0[None], ys])
+    _, ys = jax.lax.scan(step, y0, times)
     return ys
 
 

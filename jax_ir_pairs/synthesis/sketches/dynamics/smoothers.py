@@ -168,8 +168,14 @@ def fit_arx(y, u, ridge=number(0.01, 0.5)):
     if len(y) != len(u):
         raise ValueError(f"{len(y)} outputs but {len(u)} inputs")
 
+    if maybe("center_arx"):
+        y, u = y - jnp.mean(y), u - jnp.mean(u)
+
     def lagged(series, lag):
-        return jnp.concatenate([jnp.zeros(lag, series.dtype), series[:-lag]])
+        if maybe("lag_by_pad"):
+            return jnp.pad(series, (lag, 0))[:-lag] if lag > 0 else series
+        else:
+            return jnp.concatenate([jnp.zeros(lag, series.dtype), series[:-lag]])
 
     columns = [lagged(y, lag + 1) for lag in range(orders.outputs)]
     columns += [lagged(u, lag + 1) for lag in range(orders.inputs)]
@@ -179,7 +185,11 @@ def fit_arx(y, u, ridge=number(0.01, 0.5)):
         gram = gram + ridge * len(y) * jnp.eye(len(columns))
     else:
         gram = gram + (1.0 + ridge) * jnp.eye(len(columns))
-    coefficients = jnp.linalg.solve(gram, regressors.T @ y)
+    if maybe("cholesky_arx"):
+        factor = jax.scipy.linalg.cho_factor(gram)
+        coefficients = jax.scipy.linalg.cho_solve(factor, regressors.T @ y)
+    else:
+        coefficients = jnp.linalg.solve(gram, regressors.T @ y)
     residuals = y - regressors @ coefficients
     return {"coefficients": coefficients, "residuals": residuals}
 

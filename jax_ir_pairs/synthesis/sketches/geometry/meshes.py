@@ -181,7 +181,7 @@ def box_overlap(boxes, others, eps=1e-3):
     )
     area_a = jnp.prod(high_a - low_a, axis=-1)
     area_b = jnp.prod(high_b - low_b, axis=-1)
-    union = area_a + area_b - shared
+    union = area_a + area_b - shared if maybe("sum_union") else area_a - shared + area_b
     overlap = shared / (union + eps)
     if maybe("generalized"):
         # Boxes that do not meet are told apart by the hull around them.

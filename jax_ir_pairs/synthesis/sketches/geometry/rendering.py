@@ -87,7 +87,18 @@ def sphere_trace(origins, directions, num_steps=integer(5, 32), far=one_of(10.0,
             distance = 0.8 * distance
         return jnp.clip(depth + distance, 0.0, far)
 
-    depth = jax.lax.fori_loop(0, num_steps, march, jnp.zeros(origins.shape[0], origins.dtype))
+    start = jnp.zeros(origins.shape[0], origins.dtype)
+    if maybe("march_by_scan"):
+        depth, _ = jax.lax.scan(lambda d, i: (march(i, d), None), start, jnp.arange(num_steps))
+    elif maybe("march_until_far", 0.4):
+
+        def inside(carry):
+            depth, i = carry
+            return (i < num_steps) & jnp.any(depth < far)
+
+        depth, _ = jax.lax.while_loop(inside, lambda c: (march(c[1], c[0]), c[1] + 1), (start, 0))
+    else:
+        depth = jax.lax.fori_loop(0, num_steps, march, start)
     hits = origins + depth[:, None] * directions
     return depth, hits
 
@@ -164,12 +175,25 @@ def intersect_spheres(
     origins, directions, centers, radius=number(0.5, 2.0), miss=one_of(1e3, 100.0)
 ):
     """Intersect rays with spheres."""
-    length = jnp.sqrt(jnp.sum(directions * directions, axis=-1, keepdims=True) + 1e-4)
-    directions = directions / length
+    if maybe("check_rays"):
+        if origins.shape != directions.shape or centers.shape[-1] != origins.shape[-1]:
+            raise ValueError(f"rays {origins.shape}, {directions.shape}; spheres {centers.shape}")
+    if maybe("rsqrt_length"):
+        squares = jnp.sum(directions * directions, axis=-1, keepdims=True)
+        directions = directions * jax.lax.rsqrt(squares + 1e-4)
+    else:
+        length = jnp.sqrt(jnp.sum(directions * directions, axis=-1, keepdims=True) + 1e-4)
+        directions = directions / length
     offset = centers[None] - origins[:, None]
-    along = jnp.einsum("nmk,nk->nm", offset, directions)
+    along = one_of(
+        jnp.einsum("nmk,nk->nm", offset, directions), jnp.sum(offset * directions[:, None], axis=-1)
+    )
     # Squared distance between center and ray.
-    aside = jnp.sum(offset * offset, axis=-1) - along * along
+    if maybe("foot_of_center"):
+        foot = offset - along[..., None] * directions[:, None]
+        aside = jnp.sum(foot * foot, axis=-1)
+    else:
+        aside = jnp.sum(offset * offset, axis=-1) - along * along
     half_chord = jnp.sqrt(jnp.maximum(radius * radius - aside, 0) + 1e-6)
     depth = jnp.where((aside < radius * radius) & (along > half_chord), along - half_chord, miss)
     if maybe("take_nearest"):

@@ -39,7 +39,13 @@ def fit_exponential_decay(times, y, num_iters=integer(3, 10), damping=number(0.1
         r = residual(p)
         jacobian = jax.jacfwd(residual)(p)
         normal = jacobian.T @ jacobian + damping * jnp.eye(3, dtype=y.dtype)
-        return p - jnp.clip(jnp.linalg.solve(normal, jacobian.T @ r), -1.0, 1.0)
+        if maybe("descend_safely", 0.4):
+            # A step that makes it worse is not taken.
+            candidate = p - jnp.linalg.solve(normal, jacobian.T @ r)
+            after = residual(candidate)
+            return jnp.where(after @ after < r @ r, candidate, p - 0.05 * jacobian.T @ r)
+        else:
+            return p - jnp.clip(jnp.linalg.solve(normal, jacobian.T @ r), -1.0, 1.0)
 
     start = jnp.stack([y[0] - y[-1], jnp.zeros_like(y[0]), one_of(y[-1], jnp.mean(y))])
     p = jax.lax.fori_loop(0, num_iters, iteration, start)

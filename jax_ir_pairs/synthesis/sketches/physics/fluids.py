@@ -141,9 +141,15 @@ def lattice_boltzmann(
     u = 0.1 * jnp.tanh(momentum)
 
     def equilibrium(rho, u):
-        along = jnp.tensordot(velocities, u, axes=1)
+        along = one_of(
+            jnp.tensordot(velocities, u, axes=1), jnp.einsum("qk,kyx->qyx", velocities, u)
+        )
         speed = jnp.sum(u * u, axis=0)
-        return weights * rho * (1.0 + 3.0 * along + 4.5 * along * along - 1.5 * speed)
+        if maybe("incompressible_lbm", 0.35):
+            # Only the pressure feels the density.
+            return weights * (rho + 3.0 * along + 4.5 * along * along - 1.5 * speed)
+        else:
+            return weights * rho * (1.0 + 3.0 * along + 4.5 * along * along - 1.5 * speed)
 
     def step(_, f):
         rho = jnp.sum(f, axis=0)
@@ -155,10 +161,17 @@ def lattice_boltzmann(
             # Full bounce-back: populations in a solid cell turn around.
             opposite = jnp.array([0, 3, 4, 1, 2, 7, 8, 5, 6])
             collided = jnp.where(obstacle, f[opposite], collided)
-        streamed = [
-            jnp.roll(g, (cx, cy), axis=(0, 1)) for g, (cx, cy) in zip(collided, _VELOCITIES_D2Q9)
-        ]
-        return jnp.stack(streamed)
+        if maybe("stream_in_place", 0.4):
+            for q, (cx, cy) in enumerate(_VELOCITIES_D2Q9):
+                if cx or cy:
+                    collided = collided.at[q].set(jnp.roll(collided[q], (cx, cy), axis=(0, 1)))
+            return collided
+        else:
+            streamed = [
+                jnp.roll(g, (cx, cy), axis=(0, 1))
+                for g, (cx, cy) in zip(collided, _VELOCITIES_D2Q9)
+            ]
+            return jnp.stack(streamed)
 
     f = jax.lax.fori_loop(0, num_steps, step, equilibrium(rho, u))
     return jnp.sum(f, axis=0), jnp.tensordot(velocities.T, f, axes=1)

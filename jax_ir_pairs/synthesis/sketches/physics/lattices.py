@@ -35,7 +35,10 @@ def game_of_life(alive, generations=size("t")):
             born = (neighbours == 3) | (neighbours == 6)
         else:
             born = neighbours == 3
-        survives = (cells == 1) & ((neighbours == 2) | (neighbours == 3))
+        if maybe("survive_by_bounds"):
+            survives = (cells == 1) & (neighbours >= 2) & (neighbours <= 3)
+        else:
+            survives = (cells == 1) & ((neighbours == 2) | (neighbours == 3))
         cells = one_of(jnp.where(born | survives, 1, 0), (born | survives).astype(jnp.int32))
         return cells, jnp.sum(cells)
 

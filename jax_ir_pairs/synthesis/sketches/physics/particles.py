@@ -225,6 +225,10 @@ def coulomb_forces(x, charges, screening=number(0.1, 2.0), softening=number(0.1,
     # -d/dr (exp(-kr) / r) = exp(-kr) (kr + 1) / r^2, along the unit vector.
     magnitude = products * screened * (screening * r + 1) / (r * r)
     forces = jnp.einsum("ij,ijk->ik", magnitude, offset)
+    if maybe("external_field", 0.4):
+        # A uniform field along one axis.
+        direction = jnp.array([0.0, 0.0, 1.0], x.dtype)
+        forces = forces + number(0.1, 1.0) * charges[:, None] * direction
     if maybe("limit_forces", 0.3):
         forces = jnp.clip(forces, -50.0, 50.0)
     return energy, forces

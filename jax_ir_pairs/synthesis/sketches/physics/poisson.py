@@ -122,9 +122,15 @@ def multigrid_poisson(
     if rows != cols or rows % 8:
         raise ValueError(f"the grid has to be a square of a multiple of 8 points, got {f.shape}")
     spacing = 1.0 / (rows + 1)
-    u = jnp.zeros_like(f)
-    for _ in range(num_cycles):
-        u = _v_cycle(u, f, spacing, pre_sweeps, post_sweeps)
+    if maybe("zero_mean_load"):
+        f = f - jnp.mean(f)
+    u = jnp.zeros_like(f) if maybe("cold_start") else 0.25 * spacing * spacing * f
+    for cycle in range(num_cycles):
+        # The first cycle smooths more, as nothing is known yet.
+        extra = 1 if cycle == 0 and num_cycles > 1 else 0
+        u = _v_cycle(u, f, spacing, pre_sweeps + extra, post_sweeps)
+    if maybe("last_sweep", 0.3):
+        u = u + spacing * spacing / 8 * _poisson_defect(u, f, spacing)
     return u
 
 
