@@ -168,6 +168,8 @@ def euler_to_matrix(euler, order=one_of("zyx", "xyz", "zxz")):
             rows = [[c, -s, zero], [s, c, zero], [zero, zero, one]]
         return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
 
+    if maybe("degrees", 0.35):
+        euler = jnp.deg2rad(10.0 * euler)
     if maybe("intrinsic_loop"):
         rotation = about(order[0], euler[:, 0])
         for i, axis in enumerate(order[1:], start=1):

@@ -233,6 +233,9 @@ def edit_distance(a, b, gap=1, mismatch=one_of(1, 2)):
 def sinkhorn_plan(cost, epsilon=number(0.5, 3.0), num_iters=integer(5, 40)):
     """Transport mass between uniform marginals by Sinkhorn's algorithm."""
     n, m = cost.shape
+    if maybe("check_epsilon"):
+        if epsilon <= 0 or num_iters < 1:
+            raise ValueError(f"no regularization with {epsilon} in {num_iters} iterations")
     if maybe("rescale_cost"):
         cost = cost / (1.0 + jnp.std(cost))
     log_kernel = -cost / epsilon
@@ -245,7 +248,12 @@ def sinkhorn_plan(cost, epsilon=number(0.5, 3.0), num_iters=integer(5, 40)):
         return f, g
 
     start = (jnp.zeros(n, cost.dtype), jnp.zeros(m, cost.dtype))
-    f, g = jax.lax.fori_loop(0, num_iters, iteration, start)
+    if maybe("sinkhorn_scan", 0.4):
+        (f, g), _ = jax.lax.scan(
+            lambda duals, i: (iteration(i, duals), None), start, length=num_iters
+        )
+    else:
+        f, g = jax.lax.fori_loop(0, num_iters, iteration, start)
     plan = jnp.exp(f[:, None] + log_kernel + g[None, :])
     if maybe("row_sums_exact", 0.4):
         # The last half step makes the rows exact.

@@ -168,6 +168,8 @@ def augmented_lagrangian(
             else:
                 slope = jnp.clip(slope, -5.0, 5.0)
             x = x - number(0.02, 0.2) * slope
+        if maybe("growing_penalty"):
+            rho = min(2.0 * rho, 50.0) if outer > 1 else rho
         # The multiplier grows as long as the constraint is violated.
         multiplier = multiplier + rho * violation(x)
     return x, multiplier

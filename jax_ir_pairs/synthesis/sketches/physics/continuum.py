@@ -70,6 +70,9 @@ def trace_paraxial(
         system = jnp.eye(2, dtype=rays.dtype)
         for f in focal_lengths:
             system = free @ lens(f) @ system
+    if maybe("focal_units", 0.35):
+        # Rays may be counted in units of the first focal length.
+        rays = rays / abs(focal_lengths[0])
     traced = one_of(rays @ system.T, jnp.einsum("ij,nj->ni", system, rays))
     if maybe("aperture"):
         # What misses the aperture is dropped.
