@@ -106,9 +106,9 @@ def pid_tracking(setpoints, *, dt=number(0.02, 0.2), limit=number(2.0, 10.0)):
     def step(carry, reference):
         output, integral, last_error = carry
         error = reference - output
-        slope = (error - last_error) / dt
         command = gains.proportional * error + gains.integral * integral
         if maybe("derivative", 0.7):
+            slope = (error - last_error) / dt
             command = command + gains.derivative * slope
         if maybe("soft_saturation", 0.3):
             command = limit * jnp.tanh(command / limit)

@@ -128,9 +128,8 @@ def ornstein_uhlenbeck_paths(key, x0, num_steps=size("t"), dt=number(0.01, 0.5))
 )
 def delayed_feedback(history, num_steps=size("n"), dt=number(0.02, 0.2), gain=number(0.5, 2.0)):
     """Integrate an equation whose slope depends on the state some time ago."""
-    delay = history.shape[0]
     if maybe("check_delay"):
-        assert delay > 1, f"a delay of {delay} steps needs no buffer"
+        assert history.shape[0] > 1, f"a delay of {history.shape[0]} steps needs no buffer"
 
     def feedback(x):
         if maybe("mackey_glass"):
@@ -149,6 +148,8 @@ def delayed_feedback(history, num_steps=size("n"), dt=number(0.02, 0.2), gain=nu
         _, path = jax.lax.scan(step, history, length=num_steps)
     else:
         # A ring buffer: the oldest value is where the newest goes.
+        delay = history.shape[0]
+
         def step(carry, i):
             past, x = carry
             x = x + dt * (feedback(past[i % delay]) - x)

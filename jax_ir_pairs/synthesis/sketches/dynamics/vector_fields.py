@@ -108,10 +108,11 @@ def epidemic_field(t, y, contact_rate=number(0.2, 0.9), recovery=number(0.05, 0.
     y = jnp.clip(y, 0.0, 1.0)
     if maybe("seasonal_contacts", 0.75):
         contact_rate = contact_rate * (1.0 + number(0.05, 0.4) * jnp.cos(2 * jnp.pi * t))
-    infected, recovered = y[-2], y[-1]
+    infected = y[-2]
     infections = contact_rate * y[0] * infected
     recoveries = recovery * infected
-    waning = number(0.01, 0.1) * recovered if maybe("waning", 0.4) else 0.0
+    # The recovered may lose their immunity.
+    waning = one_of(number(0.01, 0.1), 0.0, number(0.001, 0.01)) * y[-1]
     if n_compartments == 3:
         flows = [waning - infections, infections - recoveries, recoveries - waning]
     else:
@@ -177,8 +178,7 @@ def kuramoto_field(t, y, coupling=number(0.3, 3.0), spread=number(0.1, 1.0)):
 )
 def spring_chain_field(t, y, stiffness=number(0.5, 8.0), friction=number(0.02, 0.4)):
     """Accelerate a chain of masses that springs connect."""
-    num_masses = y.shape[0] // 2
-    x, v = one_of(jnp.split(y, 2), (y[:num_masses], y[num_masses:]), y.reshape(2, num_masses))
+    x, v = one_of(jnp.split(y, 2), y.reshape(2, -1), y.reshape(2, y.shape[0] // 2))
     # Both walls are at rest.
     stretched = jnp.diff(x, prepend=0.0, append=0.0)
     force = stiffness * jnp.diff(stretched) - friction * v
@@ -186,7 +186,7 @@ def spring_chain_field(t, y, stiffness=number(0.5, 8.0), friction=number(0.02, 0
         force = force - number(0.01, 0.2) * x * jnp.minimum(jnp.square(x), 4.0)
     if maybe("shaken", 0.75):
         shake = number(0.2, 1.5) * jnp.cos(number(0.5, 4.0) * t)
-        force = force.at[one_of(0, -1, num_masses // 2)].add(shake)
+        force = force.at[one_of(0, -1, x.shape[0] // 2)].add(shake)
     return jnp.concatenate([v, force])
 
 

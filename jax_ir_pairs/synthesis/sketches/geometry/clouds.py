@@ -150,7 +150,6 @@ def procrustes_alignment(source, target, weights=None):
 def soft_icp(source, target, num_iters=integer(1, 3), temperature=number(0.2, 2.0)):
     """Register clouds by iterative closest points with soft matches."""
     moved = source
-    ones = jnp.ones(source.shape[0], source.dtype)
     for _ in range(num_iters):
         squared = squared_distances(moved, target)
         # Soft matches change smoothly where the nearest point would jump.
@@ -159,7 +158,7 @@ def soft_icp(source, target, num_iters=integer(1, 3), temperature=number(0.2, 2.
         if maybe("trim_matches"):
             trust = jnp.exp(-jnp.sum((moved - matched) ** 2, axis=-1) / 10.0) + 1e-2
         else:
-            trust = ones
+            trust = jnp.ones(source.shape[0], source.dtype)
         fit = _kabsch(moved, matched, trust)
         moved = moved @ fit.rotation.T + fit.shift
     return moved, jnp.mean(jnp.min(squared_distances(moved, target), axis=1))

@@ -134,9 +134,9 @@ def great_circle_distances(latitude, longitude, radius=one_of(1.0, 6.371)):
         raise ValueError(f"{latitude.shape[0]} latitudes, {longitude.shape[0]} longitudes")
     # Any number is squashed to a latitude.
     latitude = 0.5 * jnp.pi * jnp.tanh(latitude)
-    d_lat = latitude[:, None] - latitude[None, :]
-    d_lon = longitude[:, None] - longitude[None, :]
     if maybe("haversine"):
+        d_lat = latitude[:, None] - latitude[None, :]
+        d_lon = longitude[:, None] - longitude[None, :]
         a = jnp.sin(d_lat / 2) ** 2
         a = a + jnp.cos(latitude)[:, None] * jnp.cos(latitude)[None, :] * jnp.sin(d_lon / 2) ** 2
         angle = 2 * jnp.arcsin(jnp.sqrt(jnp.clip(a, 1e-6, 0.999)))

@@ -52,7 +52,6 @@ def face_areas_and_normals(vertices, faces, eps=1e-4):
 )
 def vertex_normals(vertices, faces):
     """Shade a mesh smoothly by averaging face normals at its vertices."""
-    num_vertices = vertices.shape[0]
     a, b, c = triangle_corners(vertices, faces)
     normal = jnp.cross(b - a, c - a)
     if maybe("angle_weighted", 0.4):
@@ -68,7 +67,7 @@ def vertex_normals(vertices, faces):
         contributions = jnp.broadcast_to(normal[:, None, :], (faces.shape[0], 3, 3))
     if maybe("segment_normals"):
         summed = jax.ops.segment_sum(
-            contributions.reshape(-1, 3), faces.reshape(-1), num_segments=num_vertices
+            contributions.reshape(-1, 3), faces.reshape(-1), num_segments=vertices.shape[0]
         )
     else:
         summed = jnp.zeros_like(vertices).at[faces].add(contributions)

@@ -26,8 +26,8 @@ def armijo_descent(x, num_iters=integer(1, 3), shrink=one_of(0.5, 0.8, 0.3), slo
         value, gradient = value_and_gradient(x)
         # At most a unit step.
         gradient = gradient / (1.0 + jnp.sqrt(jnp.sum(gradient * gradient) + 1e-6))
-        slope = jnp.sum(gradient * gradient)
         if maybe("line_search_while", 0.6):
+            slope = jnp.sum(gradient * gradient)
 
             def too_long(carry, x=x, gradient=gradient, value=value, slope=slope):
                 step, tries = carry
@@ -97,7 +97,6 @@ def conjugate_gradient_least_squares(a, b, num_iters=size("k"), ridge=number(0.0
 )
 def lbfgs_direction(gradient, s, y):
     """Find the search direction of L-BFGS by the two-loop recursion."""
-    memory = s.shape[0]
     assert s.shape == y.shape, f"{s.shape[0]} steps, but {y.shape[0]} changes of the gradient"
     if maybe("damped_pairs", 0.6):
         # Curvature is made positive by adding some of the step.
@@ -106,6 +105,7 @@ def lbfgs_direction(gradient, s, y):
         y = 2.0 * s + 0.5 * jnp.sin(y)
     rho = 1.0 / (jnp.abs(jnp.sum(s * y, axis=1)) + 0.5 * jnp.sum(s * s, axis=1) + 1e-2)
     if maybe("loops_of_python"):
+        memory = s.shape[0]
         q, alphas = gradient, []
         for i in reversed(range(memory)):
             alpha = rho[i] * jnp.dot(s[i], q)
@@ -156,13 +156,13 @@ def levenberg_marquardt(x, num_iters=integer(2, 8), lam0=number(0.1, 3.0)):
         x, before, lam = state
         r = misfit(x)
         jacobian = jax.jacfwd(misfit)(x)
-        hessian = jacobian.T @ jacobian
+        curvature_matrix = jacobian.T @ jacobian
         if maybe("scaled_damping"):
             # Marquardt scales the damping by the curvature.
-            damping = lam * (jnp.diag(jnp.diag(hessian)) + 1e-2 * eye)
+            damping = lam * (jnp.diag(jnp.diag(curvature_matrix)) + 1e-2 * eye)
         else:
             damping = (lam + 1e-3) * eye
-        step = jax.scipy.linalg.solve(hessian + damping, jacobian.T @ r, assume_a="pos")
+        step = jax.scipy.linalg.solve(curvature_matrix + damping, jacobian.T @ r, assume_a="pos")
         candidate = x - step
         after = half_squares(misfit(candidate))
         better = after < before
@@ -192,13 +192,15 @@ def dogleg_step(gradient, factor, radius=number(0.3, 3.0)):
     n = gradient.shape[0]
     if factor.shape != (n, n):
         raise ValueError(f"a gradient of {n} does not go with a factor of shape {factor.shape}")
-    hessian = factor @ factor.T / n + 0.2 * jnp.eye(n, dtype=factor.dtype)
+    curvature_matrix = factor @ factor.T / n + 0.2 * jnp.eye(n, dtype=factor.dtype)
     g_squared = gradient @ gradient + 1e-6
-    cauchy = -g_squared / (gradient @ hessian @ gradient + 1e-6) * gradient
+    cauchy = -g_squared / (gradient @ curvature_matrix @ gradient + 1e-6) * gradient
     if maybe("cholesky_newton"):
-        newton = -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(hessian), gradient)
+        newton = -jax.scipy.linalg.cho_solve(
+            jax.scipy.linalg.cho_factor(curvature_matrix), gradient
+        )
     else:
-        newton = -jnp.linalg.solve(hessian, gradient)
+        newton = -jnp.linalg.solve(curvature_matrix, gradient)
     cauchy_length = jnp.sqrt(cauchy @ cauchy + 1e-9)
     newton_length = jnp.sqrt(newton @ newton + 1e-9)
     # Where the second leg leaves the ball: |cauchy + t leg| = radius.
@@ -213,7 +215,7 @@ def dogleg_step(gradient, factor, radius=number(0.3, 3.0)):
     else:
         step = jnp.where(cauchy_length >= radius, short, bent)
         step = jnp.where(newton_length <= radius, newton, step)
-    decrease = -(gradient @ step + 0.5 * step @ hessian @ step)
+    decrease = -(gradient @ step + 0.5 * step @ curvature_matrix @ step)
     return step, decrease
 
 

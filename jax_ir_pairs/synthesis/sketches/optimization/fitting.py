@@ -62,10 +62,10 @@ def fit_exponential_decay(times, y, num_iters=integer(3, 10), damping=number(0.1
 
 @sketch(
     takes={"x": "f[n]", "y": "f[n]"},
-    gives=("vector f[k]: coefficients", "metric f[]: determination"),
+    gives=("vector f[k]: coefficients", "metric f[]: fit"),
     sizes={"n": (8, 512), "k": (2, 6)},
     dtypes="f32 f64",
-    also=("Regress on Chebyshev polynomials and report the share that they explain.",),
+    also=("Regress on Chebyshev polynomials and report how well they fit.",),
 )
 def fit_polynomial(x, y, degree=size("k-1"), ridge=number(1e-3, 1e-1)):
     """Fit a polynomial in an orthogonal basis."""
@@ -85,10 +85,10 @@ def fit_polynomial(x, y, degree=size("k-1"), ridge=number(1e-3, 1e-1)):
     gram = design.T @ design / x.shape[0] + ridge * jnp.eye(degree + 1, dtype=x.dtype)
     coefficients = jnp.linalg.solve(gram, design.T @ y / x.shape[0])
     residual = y - design @ coefficients
+    if maybe("mean_square", 0.4):
+        return coefficients, jnp.mean(residual * residual)
     total = jnp.sum((y - jnp.mean(y)) ** 2) + 1e-3
-    return coefficients, one_of(
-        1.0 - jnp.vdot(residual, residual) / total, jnp.mean(residual * residual)
-    )
+    return coefficients, 1.0 - jnp.vdot(residual, residual) / total
 
 
 @sketch(
@@ -141,11 +141,11 @@ def newton_logistic_regression(x, labels, decay=number(0.05, 1.0), num_iters=int
         p = jax.nn.sigmoid(x @ beta)
         gradient = x.T @ (p - y) / n + decay * beta
         curvature = one_of(p * (1 - p), jnp.maximum(p * (1 - p), 1e-3))
-        hessian = (x.T * curvature) @ x / n + decay * jnp.eye(d)
+        curvature_matrix = (x.T * curvature) @ x / n + decay * jnp.eye(d)
         if maybe("cholesky_logistic"):
-            return beta - jax.scipy.linalg.solve(hessian, gradient, assume_a="pos")
+            return beta - jax.scipy.linalg.solve(curvature_matrix, gradient, assume_a="pos")
         else:
-            return beta - jnp.linalg.solve(hessian, gradient)
+            return beta - jnp.linalg.solve(curvature_matrix, gradient)
 
     beta = jnp.zeros(d)
     if maybe("short_newton_loop", 0.3):

@@ -1,7 +1,5 @@
 """Roots of functions and fixed points."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -56,17 +54,17 @@ def bisect_roots(targets, num_iters=integer(10, 30), bound=one_of(50.0, 64.0, 40
 )
 def newton_system(x, num_iters=integer(2, 6), damping=one_of(1.0, 0.8, 0.5), ridge=1e-3):
     """Find a root of a system of equations by damped Newton steps."""
-    n = x.shape[0]
+    eye = jnp.eye(x.shape[0], dtype=x.dtype)
     jacobian_of = one_of(jax.jacfwd, jax.jacrev)(system)
 
     def step(x):
         value, jacobian = system(x), jacobian_of(x)
         if maybe("normal_equations", 0.4):
             # Least squares also steps where the Jacobian is singular.
-            gram = jacobian.T @ jacobian + ridge * jnp.eye(n, dtype=x.dtype)
+            gram = jacobian.T @ jacobian + ridge * eye
             direction = jnp.linalg.solve(gram, jacobian.T @ value)
         else:
-            direction = jnp.linalg.solve(jacobian + ridge * jnp.eye(n, dtype=x.dtype), value)
+            direction = jnp.linalg.solve(jacobian + ridge * eye, value)
         size_of_step = jnp.sqrt(jnp.sum(direction * direction) + 1e-9)
         return x - damping * direction / jnp.maximum(1.0, size_of_step / number(2.0, 10.0))
 
@@ -219,27 +217,6 @@ def implicit_root_gradient(b, num_iters=integer(5, 12)):
     return root, jnp.linalg.solve(matrix.T, jnp.ones(n))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def newton_cube_root(x, num_iters):
-    def step(_, y):
-        return y - (y**3 - x) / (3 * y * y)
-
-    return jax.lax.fori_loop(0, num_iters, step, 0.5 + 0.5 * x)
-
-
-def _cube_root_forward(x, num_iters):
-    y = newton_cube_root(x, num_iters)
-    return y, y
-
-
-def _cube_root_backward(num_iters, y, g):
-    # d y / d x = 1 / (3 y^2), whatever the iteration did.
-    return (g / (3 * y * y),)
-
-
-newton_cube_root.defvjp(_cube_root_forward, _cube_root_backward)
-
-
 @sketch(
     takes={"x": "features f[*s]"},
     gives="features f[*s]",
@@ -247,10 +224,27 @@ newton_cube_root.defvjp(_cube_root_forward, _cube_root_backward)
 )
 def signed_cube_root(x, num_iters=integer(5, 9)):
     """Take signed cube roots by Newton's iteration with a hand-written derivative."""
-    magnitude = one_of(jnp.abs(x) + 0.1, jnp.sqrt(x * x + 0.01))
-    root = newton_cube_root(magnitude, num_iters)
+
+    @jax.custom_vjp
+    def cube_root(magnitude):
+        def step(_, y):
+            return y - (y**3 - magnitude) / (3 * y * y)
+
+        return jax.lax.fori_loop(0, num_iters, step, 0.5 + 0.5 * magnitude)
+
+    def forward(magnitude):
+        y = cube_root(magnitude)
+        return y, y
+
+    def backward(y, g):
+        # d y / d x = 1 / (3 y^2), whatever the iteration did.
+        return (g / (3 * y * y),)
+
+    cube_root.defvjp(forward, backward)
+    positive = one_of(jnp.abs(x) + 0.1, jnp.sqrt(x * x + 0.01))
+    root = cube_root(positive)
     if maybe("with_slope", 0.4):
-        _, pull = jax.vjp(lambda m: newton_cube_root(m, num_iters), magnitude)
+        _, pull = jax.vjp(cube_root, positive)
         (slope,) = pull(jnp.ones_like(root))
         return jnp.sign(x) * (root + 0.01 * slope)
     if maybe("copysign"):

@@ -192,13 +192,13 @@ class ShallowWater(NamedTuple):
 )
 def shallow_water_waves(surface, num_steps=integer(4, 40), dt=number(0.05, 0.4), gravity=1.0):
     """Propagate gravity waves of shallow water on a rotating plane."""
-    coriolis = number(0.01, 0.2)
 
     def step(_, state):
         h, u, v = state
         u_next = u - gravity * dt * (jnp.roll(h, -1, axis=1) - h)
         v_next = v - gravity * dt * (jnp.roll(h, -1, axis=0) - h)
         if maybe("rotating"):
+            coriolis = number(0.01, 0.2)
             u_next = u_next + dt * coriolis * v
             v_next = v_next - dt * coriolis * u_next
         if maybe("bottom_drag"):
@@ -222,11 +222,10 @@ def shallow_water_waves(surface, num_steps=integer(4, 40), dt=number(0.05, 0.4),
 )
 def project_velocity(u, v, num_sweeps=integer(10, 40)):
     """Project a velocity field onto the fields without divergence."""
-    n = u.shape[0]
     assert u.shape == v.shape, f"{u.shape} and {v.shape} are on different grids"
     divergence = jnp.roll(u, -1, axis=0) - u + jnp.roll(v, -1, axis=1) - v
     if maybe("pressure_by_fft"):
-        k = 2 * jnp.pi * jnp.fft.fftfreq(n)
+        k = 2 * jnp.pi * jnp.fft.fftfreq(u.shape[0])
         # Eigenvalues of the five-point Laplacian.
         symbol = 2 * (jnp.cos(k)[:, None] + jnp.cos(k)[None, :]) - 4
         symbol = symbol.at[0, 0].set(1.0)
