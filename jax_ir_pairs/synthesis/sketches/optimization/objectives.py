@@ -107,14 +107,13 @@ def smoothed_max_of_planes(x, temperature=number(0.3, 2.0), num_planes=one_of(4,
 )
 def boundary_value_residual(x, strength=number(0.1, 1.0)):
     """Evaluate the residual of a nonlinear two-point boundary value problem."""
-    n = x.shape[0]
     padded = one_of(
         jnp.pad(x, 1), jnp.concatenate([jnp.zeros(1, x.dtype), x, jnp.zeros(1, x.dtype)])
     )
     curvature = padded[2:] - 2 * x + padded[:-2]
     if maybe("bratu"):
         # Bratu's problem, u'' + s exp(u) = 0, with the exponential cut off.
-        source = strength * jnp.exp(jnp.clip(x, -5.0, 2.0)) / n
+        source = strength * jnp.exp(jnp.clip(x, -5.0, 2.0)) / x.shape[0]
     else:
         source = strength * jnp.sin(x)
     return one_of(x - curvature / 4 - source, 2 * x - 0.5 * curvature - source)
