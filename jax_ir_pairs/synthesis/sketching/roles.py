@@ -96,6 +96,15 @@ ROLES: dict[str, Role] = {
     "noise_levels": Role(1e-3, 100, is_input=False),
     "signal_rates": Role(0, 1, is_input=False),
     "laplacian": Role(isa="symmetric", is_input=False),
+    # dynamics and optimization: right-hand sides, and what has a root where it vanishes
+    "slope": Role(-1e4, 1e4, isa="state"),
+    "residual": Role(-1e4, 1e4, isa="vector"),
+    # physics and geometry
+    "velocities": Role(),
+    "forces": Role(-1e4, 1e4, isa="field", is_input=False),
+    "quaternions": Role(),
+    "rotations": Role(-1, 1, isa="orthogonal", is_input=False),
+    "rays": Role(),
 }
 
 
