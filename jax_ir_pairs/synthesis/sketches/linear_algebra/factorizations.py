@@ -39,7 +39,7 @@ def ridge_least_squares(a, b, ridge=number(1e-2, 1.0)):
         raise ValueError(f"expected {num_rows} values in b, got shape {b.shape}")
     if maybe("scale columns", 0.4):
         # Columns of one length make one ridge fair to all of them.
-        lengths = jnp.sqrt(jnp.sum(jnp.square(a), axis=0) + 1e-3)
+        lengths = jnp.sqrt(jnp.sum(a * a, axis=0) + 1e-3)
         a = a / lengths
     if maybe("augmented"):
         # The penalty as more rows, so that the condition number is not squared.
@@ -68,7 +68,7 @@ def _reflector_for_column(column, j):
     # The sign that adds, as the other one cancels.
     shift = jnp.where(column[j] < 0, -norm, norm)
     normal = tail.at[j].add(shift)
-    return normal / jnp.sqrt(jnp.sum(jnp.square(normal)) + 1e-12)
+    return normal / jnp.sqrt(jnp.sum(normal**2) + 1e-12)
 
 
 @sketch(
@@ -125,8 +125,7 @@ def gram_schmidt_basis(vectors, eps=number(1e-8, 1e-5)):
                 done = jnp.stack(basis, axis=1)
                 column = column - done @ (done.T @ column)
         basis.append(
-            column
-            / one_of(jnp.sqrt(jnp.sum(jnp.square(column)) + eps), jnp.sqrt(column @ column + eps))
+            column / one_of(jnp.sqrt(jnp.sum(column**2) + eps), jnp.sqrt(column @ column + eps))
         )
     return one_of(jnp.stack(basis, axis=1), jnp.stack(basis, axis=-1))
 

@@ -71,7 +71,7 @@ def gmres_cycle(a, b, *, krylov_dim=integer(2, 4), shift=number(4.0, 10.0)):
     """
     n = b.shape[0]
     a = a / n**0.5 + shift * jnp.eye(n, dtype=a.dtype)
-    start_norm = jnp.sqrt(jnp.sum(jnp.square(b)) + 1e-8)
+    start_norm = jnp.sqrt(jnp.vdot(b, b) + 1e-8)
     basis = [b / start_norm]
     hessenberg = jnp.zeros((krylov_dim + 1, krylov_dim), b.dtype)
     for j in range(krylov_dim):
@@ -80,7 +80,7 @@ def gmres_cycle(a, b, *, krylov_dim=integer(2, 4), shift=number(4.0, 10.0)):
             overlap = one_of(jnp.vdot(q, image), q @ image)
             hessenberg = hessenberg.at[i, j].set(overlap)
             image = image - overlap * q
-        remaining = jnp.sqrt(jnp.sum(jnp.square(image)) + 1e-8)
+        remaining = jnp.sqrt(jnp.sum(image**2) + 1e-8)
         hessenberg = hessenberg.at[j + 1, j].set(remaining)
         basis.append(image / remaining)
     rhs = jnp.zeros(krylov_dim + 1, b.dtype).at[0].set(start_norm)
@@ -92,7 +92,7 @@ def gmres_cycle(a, b, *, krylov_dim=integer(2, 4), shift=number(4.0, 10.0)):
         coefficients = jax.scipy.linalg.solve_triangular(r, q.T @ rhs)
     x = jnp.stack(basis[:-1], axis=1) @ coefficients
     residual = one_of(b - a @ x, a @ x - b)
-    return x, jnp.sqrt(jnp.sum(jnp.square(residual)))
+    return x, jnp.sqrt(jnp.vdot(residual, residual))
 
 
 @sketch(
@@ -118,7 +118,7 @@ def lanczos_ritz_values(a, key=None, num_steps=size("k")):
         for earlier in vectors:  # full reorthogonalization
             image = image - jnp.vdot(earlier, image) * earlier
         if step < num_steps - 1:
-            coupling = jnp.sqrt(jnp.sum(jnp.square(image)) + 1e-10)
+            coupling = jnp.sqrt(jnp.sum(image**2) + 1e-10)
             q = image / coupling
             couplings.append(coupling)
             vectors.append(q)
@@ -176,7 +176,7 @@ def stationary_iteration(a, b, num_sweeps=integer(4, 20), omega=number(0.5, 1.0)
     off_diagonal = a - jnp.diag(jnp.diagonal(a))
     # A diagonal that dominates its row, so that every splitting converges.
     diagonal = 1 + jnp.sum(jnp.abs(off_diagonal), axis=1)
-    if maybe("gauss seidel", 0.4):
+    if maybe("gauss seidel", 0.2):
 
         def sweep(_, x):
             def update(i, x):
