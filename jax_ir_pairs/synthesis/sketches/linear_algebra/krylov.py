@@ -18,7 +18,11 @@ class ConjugateGradientState(NamedTuple):
 
 
 @sketch(
-    takes={"a": "positive_definite f[n, n]", "b": "vector f[n]: right-hand side"},
+    takes={
+        "a": "positive_definite f[n, n]",
+        "b": "vector f[n]: right-hand side",
+        "x0?": "vector f[n]: initial guess",
+    },
     gives="vector f[n]: solution",
     sizes={"n": (3, 96)},
     dtypes="f32 f64",

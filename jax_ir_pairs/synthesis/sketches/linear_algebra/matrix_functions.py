@@ -9,7 +9,7 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, sketch
 
 
 @sketch(
-    takes={"a": "matrix f[n, n]"},
+    takes={"a": "matrix f[n, n]", "scale?": "f[]"},
     gives="symmetric f[n, n]: symmetric",
     sizes={"n": (2, 128)},
     dtypes="f32 bf16 f64",

@@ -201,12 +201,17 @@ def tensor_train_amplitudes(cores, labels):
 
 
 @sketch(
-    takes={"x": "features f[b, m]", "y": "features f[b, n]", "weights": "f[m, n, d]"},
+    takes={
+        "x": "features f[b, m]",
+        "y": "features f[b, n]",
+        "weights": "f[m, n, d]",
+        "bias?": "f[d]",
+    },
     gives="features f[b, d]: fused",
     sizes={"m": (2, 24), "n": (2, 24), "d": (2, 24)},
     dtypes="f32 bf16 f16",
 )
-def bilinear_pooling(x, y, weights, bias=None, residual=one_of(True, False)):
+def bilinear_pooling(x, y, weights, bias=None, skip=one_of(True, False)):
     """Fuse two feature vectors by a bilinear form for each output."""
     batch, m = x.shape
     if y.shape[0] != batch or weights.shape[:2] != (m, y.shape[1]):
@@ -225,6 +230,6 @@ def bilinear_pooling(x, y, weights, bias=None, residual=one_of(True, False)):
     fused = fused / one_of(m, (m * y.shape[1]) ** 0.5)
     if bias is not None:
         fused = fused + bias
-    if residual and fused.shape == x.shape:
+    if skip and fused.shape == x.shape:
         fused = fused + x
     return fused

@@ -36,7 +36,7 @@ def procrustes_alignment(source, target, weights=None, allow_scale=one_of(True, 
     rotation = (u * signs) @ vt
     aligned = centered @ rotation
     if allow_scale:
-        aligned = aligned * jnp.sum(s * signs) / (jnp.sum(centered**2) + 1e-3)
+        aligned = aligned * jnp.sum(s * signs) / (jnp.sum(centered * centered) + 1e-3)
     return aligned + target_mean
 
 
@@ -168,7 +168,7 @@ def kernel_gram_matrix(x, length_scale=number(0.5, 4.0), jitter=number(0.01, 0.2
         # Expanded, so that the large array of differences is not formed.
         norms = jnp.sum(x * x, axis=1)
         squared = jnp.maximum(norms[:, None] + norms[None, :] - 2 * x @ x.T, 0) / dim
-    squared = squared / length_scale**2.0
+    squared = squared / (length_scale * length_scale)
     if maybe("matern", 0.4):
         r = jnp.sqrt(3 * squared + 1e-6)
         gram = (1 + r) * jnp.exp(-r)
