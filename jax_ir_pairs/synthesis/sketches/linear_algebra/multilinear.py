@@ -167,11 +167,11 @@ def coo_times_dense(data, rows, cols, x, num_rows=size("r"), normalize=one_of("r
 
 @sketch(
     takes={
-        "cores": ("l", "f[r, k, r]: transfer matrices"),
-        "labels": "i[b, l]: index of each site",
+        "cores": ("j", "f[r, k, r]: transfer matrices"),
+        "labels": "i[b, j]: index of each site",
     },
     gives="log_probabilities f[b]",
-    sizes={"r": (2, 8), "k": (4, 6), "l": (2, 6), "b": (2, 64)},
+    sizes={"r": (2, 8), "k": (4, 6), "j": (2, 6), "b": (2, 64)},
     also=("Contract a matrix product state for a batch of configurations.",),
 )
 def tensor_train_amplitudes(cores, labels):

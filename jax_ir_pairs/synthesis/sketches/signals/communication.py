@@ -10,11 +10,11 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, s
 
 @sketch(
     takes={"symbols": "i[n]: values 0 to 3"},
-    gives="signal f[n*s]: waveform",
-    sizes={"n": (4, 256), "s": (4, 16)},
+    gives="signal f[n*p]: waveform",
+    sizes={"n": (4, 256), "p": (4, 16)},
     also=("Modulate symbols onto a carrier by quadrature phase-shift keying.",),
 )
-def qpsk_waveform(symbols, samples_per_symbol=size("s"), carrier=number(0.05, 0.3)):
+def qpsk_waveform(symbols, samples_per_symbol=size("p"), carrier=number(0.05, 0.3)):
     """Generate the passband waveform of a sequence of two-bit symbols."""
     if maybe("gray table"):
         # Neighbors in the constellation differ in one bit.

@@ -9,9 +9,9 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, sketch
 
 
 @sketch(
-    takes={"image": "image f[h, w]: grayscale image"},
-    gives=("image f[h, w]: magnitude", "image f[h, w]: orientation"),
-    sizes={"h": (4, 96), "w": (4, 96)},
+    takes={"image": "image f[y, x]: grayscale image"},
+    gives=("image f[y, x]: magnitude", "image f[y, x]: orientation"),
+    sizes={"y": (4, 96), "x": (4, 96)},
     dtypes="f32 bf16",
     also=("Detect edges by smoothed derivatives.",),
 )
@@ -52,9 +52,9 @@ def _blur_rows(image, taps):
 
 
 @sketch(
-    takes={"image": "image f[h, w]"},
-    gives="image f[h, w]: sharpened",
-    sizes={"h": (4, 96), "w": (4, 96)},
+    takes={"image": "image f[y, x]"},
+    gives="image f[y, x]: sharpened",
+    sizes={"y": (4, 96), "x": (4, 96)},
     dtypes="f32 bf16",
     also=("Enhance an image by what a Gaussian blur removes.",),
 )
@@ -76,9 +76,9 @@ def unsharp_mask(image, sigma=number(0.5, 3.0), amount=number(0.3, 2.0)):
 
 
 @sketch(
-    takes={"image": "image f[h, w]"},
-    gives="image f[h, w]: smoothed",
-    sizes={"h": (4, 64), "w": (4, 64)},
+    takes={"image": "image f[y, x]"},
+    gives="image f[y, x]: smoothed",
+    sizes={"y": (4, 64), "x": (4, 64)},
     dtypes="f32 bf16",
     also=("Average neighbors that are near in space and in intensity.",),
 )
@@ -105,9 +105,9 @@ def bilateral_filter(image, radius=integer(1, 2), sigma_space=1.5, sigma_range=n
 
 
 @sketch(
-    takes={"image": "image f[h, w]"},
-    gives="image f[h, w]: morphed",
-    sizes={"h": (5, 96), "w": (5, 96)},
+    takes={"image": "image f[y, x]"},
+    gives="image f[y, x]: morphed",
+    sizes={"y": (5, 96), "x": (5, 96)},
     dtypes="f32 bf16 f16",
     also=("Filter an image by local minima and maxima.",),
 )
@@ -135,9 +135,9 @@ def morphological_filter(image, radius=integer(1, 3)):
 
 
 @sketch(
-    takes={"image": "image f[h, w]"},
-    gives="image f[h, w]: equalized",
-    sizes={"h": (4, 64), "w": (4, 64)},
+    takes={"image": "image f[y, x]"},
+    gives="image f[y, x]: equalized",
+    sizes={"y": (4, 64), "x": (4, 64)},
     also=("Spread the intensities of an image over the whole range.",),
 )
 def equalize_histogram(image, num_bins=one_of(16, 32, 64, 256), strength=number(0.3, 1.0)):
@@ -163,9 +163,9 @@ def equalize_histogram(image, num_bins=one_of(16, 32, 64, 256), strength=number(
 
 
 @sketch(
-    takes={"image": "image f[h, w]"},
-    gives="image f[h, w]: response",
-    sizes={"h": (8, 64), "w": (8, 64)},
+    takes={"image": "image f[y, x]"},
+    gives="image f[y, x]: response",
+    sizes={"y": (8, 64), "x": (8, 64)},
     also=("Score corners by the structure tensor.",),
 )
 def corner_response(image, k=number(0.04, 0.06), radius=integer(1, 2)):
@@ -187,9 +187,9 @@ def corner_response(image, k=number(0.04, 0.06), radius=integer(1, 2)):
 
 
 @sketch(
-    takes={"image": "image f[h, w, 3]: colors"},
-    gives="image f[h, w, 3]: converted",
-    sizes={"h": (2, 64), "w": (2, 64)},
+    takes={"image": "image f[y, x, 3]: colors"},
+    gives="image f[y, x, 3]: converted",
+    sizes={"y": (2, 64), "x": (2, 64)},
     dtypes="f32 bf16",
     also=("Convert the colors of an image and adjust them.",),
 )
@@ -218,9 +218,9 @@ def adjust_colors(image, saturation=number(0.3, 1.8), gamma=number(0.5, 2.2)):
 
 
 @sketch(
-    takes={"image": "image f[h, w]", "reference": "image f[h, w]"},
+    takes={"image": "image f[y, x]", "reference": "image f[y, x]"},
     gives="metric f[]",
-    sizes={"h": (8, 64), "w": (8, 64)},
+    sizes={"y": (8, 64), "x": (8, 64)},
     also=("Compare two images by structure.",),
 )
 def structural_similarity(image, reference, *, window=integer(3, 7), peak=number(1.0, 4.0)):

@@ -129,11 +129,11 @@ def triangular_mel_weights(num_bins, num_bands, rate):
 
 @sketch(
     takes={"frames": "frames f[t, w]"},
-    gives="features f[t, c]: coefficients",
-    sizes={"t": (2, 64), "w": (32, 256), "c": (4, 13)},
+    gives="features f[t, q]: coefficients",
+    sizes={"t": (2, 64), "w": (32, 256), "q": (4, 13)},
     also=("Summarize the spectral envelope of frames by cepstral coefficients.",),
 )
-def mel_cepstrum(frames, num_coefficients=size("c"), rate=one_of(8000, 16000, 22050)):
+def mel_cepstrum(frames, num_coefficients=size("q"), rate=one_of(8000, 16000, 22050)):
     """Extract mel-frequency cepstral coefficients from frames."""
     num_frames, width = frames.shape
     spectrum = jnp.fft.rfft(frames * one_of(jnp.hanning(width), jnp.hamming(width)))
