@@ -85,6 +85,9 @@ ROLES: dict[str, Role] = {
     "adjacency": Role(0, 1, is_input=False),
     "energy": Role(-1e4, 1e4, is_input=False),
     "field": Role(),
+    # array algorithms
+    "tally": Role(0, 1e6),
+    "permutation": Role(0, 4096, is_input=False),
 }
 
 

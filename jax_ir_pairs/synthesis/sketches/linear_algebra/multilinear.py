@@ -209,7 +209,7 @@ def tensor_train_amplitudes(cores, labels):
     },
     gives="features f[b, d]: fused",
     sizes={"m": (2, 24), "n": (2, 24), "d": (2, 24)},
-    dtypes="f32 bf16 f16",
+    dtypes="f32 bf16",
 )
 def bilinear_pooling(x, y, weights, bias=None, skip=one_of(True, False)):
     """Fuse two feature vectors by a bilinear form for each output."""

@@ -34,7 +34,7 @@ def survival_table(durations, event, num_periods=size("m")):
     else:
         # Kaplan and Meier, as a sum of logarithms.
         survival = jnp.exp(jnp.cumsum(jnp.log1p(-jnp.minimum(hazard, 0.999))))
-    median = jnp.sum(survival > 0.5)
+    median = jnp.sum(survival > 0.5 - 1e-4)
     return {"survival": survival, "at_risk": at_risk.astype(float), "median": median}
 
 
