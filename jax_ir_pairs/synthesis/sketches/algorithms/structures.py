@@ -77,12 +77,12 @@ def push_to_ring(ring, value):
 
 @sketch(
     takes={"stream": "signal f[n]"},
-    gives=("signal f[n]: rolling", "f[c]: latest"),
-    sizes={"n": (4, 1024), "c": (2, 16)},
+    gives=("signal f[n]: rolling", "f[q]: latest"),
+    sizes={"n": (4, 1024), "q": (2, 16)},
     dtypes="f32 bf16 f64",
     also=("Keep the latest values of a stream and summarize them at each step.",),
 )
-def ring_buffer_statistics(stream, capacity=size("c")):
+def ring_buffer_statistics(stream, capacity=size("q")):
     """Feed a stream through a ring buffer and summarize what it holds."""
     ring = Ring(jnp.zeros(capacity, stream.dtype), jnp.zeros((), int), jnp.zeros((), int))
     slots = jnp.arange(capacity)
@@ -128,7 +128,7 @@ def bounded_priority_queue(
     payload,
     policy=QueuePolicy(capacity=one_of(4, 6, 8), evict_worst=one_of(True, False)),
 ):
-    """Push each item into a small priority queue and pop one every other step."""
+    """Push each item into a small priority queue and pop the best one now and then."""
     if priorities.shape != payload.shape:
         raise ValueError(f"{priorities.shape[0]} priorities for {payload.shape[0]} payloads")
     if policy.capacity < 2:
@@ -146,7 +146,7 @@ def bounded_priority_queue(
             accepted = keys[place] == nothing
         keys = keys.at[place].set(jnp.where(accepted, priority, keys[place]))
         values = values.at[place].set(jnp.where(accepted, value, values[place]))
-        # Pop the best one at every second tick.
+        # Serving is slower than arriving.
         best = jnp.argmax(keys)
         popping = tick % one_of(2, 3) == 1
         served = jnp.where(popping, keys[best], nothing), jnp.where(popping, values[best], -1)

@@ -86,9 +86,9 @@ def spectral_gate(frames, floor=number(0.05, 0.3), slope=number(2.0, 10.0)):
 
 
 @sketch(
-    takes={"frames": "frames f[t, w]: windowed frames"},
-    gives="signal f[t*w//2+w//2]: signal",
-    sizes={"t": (2, 48), "w": (8, 64)},
+    takes={"frames": "frames f[t, 2*w]: windowed frames"},
+    gives="signal f[t*w+w]: signal",
+    sizes={"t": (2, 48), "w": (4, 32)},
     dtypes="f32 bf16",
 )
 def overlap_add(frames, normalize=one_of(True, False)):
