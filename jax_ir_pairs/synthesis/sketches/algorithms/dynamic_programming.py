@@ -211,15 +211,22 @@ def minimum_seam(costs, moves=one_of((-1, 0, 1), (0, 1), (-2, -1, 0, 1, 2))):
     num_rows, num_cols = costs.shape
     if maybe("magnitude", 0.4):
         costs = jnp.abs(costs)
-    columns = jnp.arange(num_cols)
+    if not maybe("padded"):
+        columns = jnp.arange(num_cols)
 
     def descend(total, row):
-        candidates = []
-        for move in moves:
-            source = columns + move
-            inside = (source >= 0) & (source < num_cols)
-            candidates.append(jnp.where(inside, total[jnp.clip(source, 0, num_cols - 1)], 1e6))
-        stacked = jnp.stack(candidates)
+        if maybe("padded"):
+            reach = max(abs(move) for move in moves)
+            padded = jnp.pad(total, reach, constant_values=1e6)
+            stacked = jnp.stack([padded[reach + m : reach + m + num_cols] for m in moves])
+        else:
+            candidates = []
+            for move in moves:
+                source = columns + move
+                inside = (source >= 0) & (source < num_cols)
+                nearest = total[jnp.clip(source, 0, num_cols - 1)]
+                candidates.append(jnp.where(inside, nearest, 1e6))
+            stacked = jnp.stack(candidates)
         choice = jnp.argmax(-stacked, axis=0)
         return row + jnp.min(stacked, axis=0), choice
 

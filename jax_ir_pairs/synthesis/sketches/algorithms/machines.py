@@ -140,16 +140,27 @@ def four_in_a_row(boards, run=one_of(3, 4)):
     if run > min(num_rows, num_cols):
         raise ValueError(f"no line of {run} fits a board of {num_rows} x {num_cols}")
 
-    def lines_of(stones):
-        """Stones in each window of `run` cells, in four directions."""
-        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-            turned = stones[:, :, ::-1] if dx < 0 else stones
-            height = num_rows - dy * (run - 1)
-            width = num_cols - abs(dx) * (run - 1)
-            yield sum(
-                turned[:, i * dy : i * dy + height, i * abs(dx) : i * abs(dx) + width]
-                for i in range(run)
-            )
+    if maybe("convolution"):
+        kernels = [jnp.ones((1, run)), jnp.ones((run, 1)), jnp.eye(run), jnp.eye(run)[::-1]]
+
+        def lines_of(stones):
+            images = stones.astype(jnp.float32)[:, None]
+            for kernel in kernels:
+                found = jax.lax.conv_general_dilated(images, kernel[None, None], (1, 1), "VALID")
+                yield found[:, 0]
+
+    else:
+
+        def lines_of(stones):
+            """Stones in each window of `run` cells, in four directions."""
+            for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+                turned = stones[:, :, ::-1] if dx < 0 else stones
+                height = num_rows - dy * (run - 1)
+                width = num_cols - abs(dx) * (run - 1)
+                yield sum(
+                    turned[:, i * dy : i * dy + height, i * abs(dx) : i * abs(dx) + width]
+                    for i in range(run)
+                )
 
     wins, threats = [], jnp.zeros(boards.shape[0], int)
     for player in (1, 2):
@@ -163,7 +174,11 @@ def four_in_a_row(boards, run=one_of(3, 4)):
                 threats = threats + jnp.sum(counts >= run - 1, axis=(1, 2))
         wins.append(complete)
     first, second = wins
-    winner = jnp.where(first & ~second, 1, jnp.where(second & ~first, 2, 0))
+    winner = one_of(
+        jnp.where(first & ~second, 1, jnp.where(second & ~first, 2, 0)),
+        jnp.select([first & ~second, second & ~first], [1, 2], 0),
+        (first & ~second) + 2 * (second & ~first).astype(int),
+    )
     return BoardVerdict(winner, jnp.all(boards > 0, axis=(1, 2)), threats)
 
 
@@ -257,12 +272,15 @@ def stack_machine(program, operands, stack_size=size("k"), modulus=one_of(97, 10
         stack, depth = machine
         if maybe("switch"):
             machine = jax.lax.switch(opcode, [push, add, double, drop], stack, depth, operand)
-        else:
+        elif maybe("tree select"):
             # All of them, and then the one that counts.
+            outcomes = [op(stack, depth, operand) for op in (push, add, double, drop)]
+            machine = jax.tree.map(lambda *parts: jnp.stack(parts)[opcode], *outcomes)
+        else:
             outcomes = [op(stack, depth, operand) for op in (push, add, double, drop)]
             stacks, depths = (jnp.stack(parts) for parts in zip(*outcomes))
             machine = (stacks[opcode], depths[opcode])
-        return machine, one_of(None, machine[1])
+        return machine, None
 
     machine = (jnp.zeros(stack_size, operands.dtype), jnp.zeros((), operands.dtype))
     (stack, depth), _ = jax.lax.scan(execute, machine, (program, operands))

@@ -26,16 +26,20 @@ def _slot_of(item, capacity):
     gives=("i[q]: found", "mask bool[q]: present"),
     sizes={"n": (2, 64), "q": (1, 64)},
     dtypes="f32 f64",
-    also=("Insert into and look up in a hash table with linear probing.",),
+    also=("Insert into and look up in a hash table with open addressing.",),
 )
 def hash_table_lookup(items, amounts, queries, capacity=one_of(16, 32), max_probes=integer(4, 8)):
-    """Fill a hash table with linear probing, then answer queries from it."""
+    """Fill a hash table with open addressing, then answer queries from it."""
     if items.shape != amounts.shape:
         raise ValueError(f"{items.shape[0]} items but {amounts.shape[0]} amounts")
 
     def probe(table, item):
         """First slot that holds the item or is free."""
-        candidates = (_slot_of(item, capacity) + jnp.arange(max_probes)) % capacity
+        attempts = jnp.arange(max_probes)
+        if maybe("quadratic"):
+            # Triangular numbers spread clusters apart.
+            attempts = attempts * (attempts + 1) // 2
+        candidates = (_slot_of(item, capacity) + attempts) % capacity
         held = table.slots[candidates]
         usable = (held == item) | (held < 0)
         return candidates[jnp.argmax(usable)], jnp.any(usable)
@@ -54,6 +58,14 @@ def hash_table_lookup(items, amounts, queries, capacity=one_of(16, 32), max_prob
 
     empty = OpenTable(jnp.full(capacity, -1, items.dtype), jnp.zeros(capacity, amounts.dtype))
     table, _ = jax.lax.scan(insert, empty, (items, amounts))
+    if maybe("linear lookup"):
+
+        def look_up(query):
+            slot, usable = probe(table, query)
+            hit = usable & (table.slots[slot] == query)
+            return jnp.where(hit, table.payloads[slot], 0), hit
+
+        return one_of(jax.vmap(look_up)(queries), jax.lax.map(look_up, queries))
     slots, _ = jax.vmap(partial(probe, table))(queries)
     present = table.slots[slots] == queries
     return jnp.where(present, table.payloads[slots], one_of(0, -1)), present

@@ -80,10 +80,17 @@ def gmres_cycle(a, b, *, krylov_dim=integer(2, 4), shift=number(4.0, 10.0)):
     hessenberg = jnp.zeros((krylov_dim + 1, krylov_dim), b.dtype)
     for j in range(krylov_dim):
         image = a @ basis[j]
-        for i, q in enumerate(basis):
-            overlap = one_of(jnp.vdot(q, image), q @ image)
-            hessenberg = hessenberg.at[i, j].set(overlap)
-            image = image - overlap * q
+        if maybe("classical"):
+            # All overlaps at once, from the same vector.
+            span = jnp.stack(basis)
+            overlaps = span @ image
+            hessenberg = hessenberg.at[: j + 1, j].set(overlaps)
+            image = image - overlaps @ span
+        else:
+            for i, q in enumerate(basis):
+                overlap = one_of(jnp.vdot(q, image), q @ image)
+                hessenberg = hessenberg.at[i, j].set(overlap)
+                image = image - overlap * q
         remaining = jnp.sqrt(jnp.sum(image**2) + 1e-8)
         hessenberg = hessenberg.at[j + 1, j].set(remaining)
         basis.append(image / remaining)
@@ -115,21 +122,37 @@ def lanczos_ritz_values(a, key=None, num_steps=size("k")):
     else:
         start = jax.random.normal(key, (n,), a.dtype)
     q = start / jnp.linalg.norm(start)
-    diagonal, couplings, vectors = [], [], [q]
-    for step in range(num_steps):
-        image = a @ q
-        diagonal.append(jnp.vdot(q, image))
-        for earlier in vectors:  # full reorthogonalization
-            image = image - jnp.vdot(earlier, image) * earlier
-        if step < num_steps - 1:
-            coupling = jnp.sqrt(jnp.sum(image**2) + 1e-10)
-            q = image / coupling
-            couplings.append(coupling)
-            vectors.append(q)
-    off_diagonal = jnp.stack(couplings)
-    tridiagonal = (
-        jnp.diag(jnp.stack(diagonal)) + jnp.diag(off_diagonal, 1) + jnp.diag(off_diagonal, -1)
-    )
+    if maybe("three terms"):
+
+        def recur(carry, _):
+            # Few steps need no reorthogonalization.
+            previous, q, coupling = carry
+            image = a @ q - coupling * previous
+            alpha = jnp.vdot(q, image)
+            image = image - alpha * q
+            length = jnp.sqrt(jnp.sum(image**2) + 1e-10)
+            return (q, image / length, length), (alpha, length)
+
+        start = (jnp.zeros_like(q), q, jnp.zeros((), q.dtype))
+        _, (diagonal, couplings) = jax.lax.scan(recur, start, length=num_steps)
+        off_diagonal = couplings[:-1]
+    else:
+        diagonal, couplings, vectors = [], [], [q]
+        for step in range(num_steps):
+            image = a @ q
+            diagonal.append(jnp.vdot(q, image))
+            for earlier in vectors:  # full reorthogonalization
+                image = image - jnp.vdot(earlier, image) * earlier
+            if step < num_steps - 1:
+                coupling = jnp.sqrt(jnp.sum(image**2) + 1e-10)
+                q = image / coupling
+                couplings.append(coupling)
+                vectors.append(q)
+        off_diagonal = jnp.stack(couplings)
+        diagonal = jnp.stack(diagonal)
+    tridiagonal = jnp.diag(diagonal) + jnp.diag(off_diagonal, 1) + jnp.diag(off_diagonal, -1)
+    if maybe("largest first", 0.4):
+        return jnp.linalg.eigvalsh(tridiagonal)[::-1]
     return jnp.linalg.eigvalsh(tridiagonal)
 
 

@@ -29,8 +29,15 @@ def cp_als_sweep(tensor, factors, ridge=number(0.05, 0.5), num_sweeps=integer(1,
             # Products of matching columns of the two other factors.
             mttkrp = jnp.einsum(subscripts, tensor, first, second)
             gram = (first.T @ first) * (second.T @ second)
-            gram = gram + ridge * jnp.eye(rank, dtype=tensor.dtype)
-            factors[name] = jnp.linalg.solve(gram, mttkrp.T).T
+            if maybe("relative ridge", 0.4):
+                gram = gram + ridge * (1 + jnp.trace(gram) / rank) * jnp.eye(rank, dtype=gram.dtype)
+            else:
+                gram = gram + ridge * jnp.eye(rank, dtype=tensor.dtype)
+            if maybe("cholesky"):
+                triangle = jax.scipy.linalg.cho_factor(gram)
+                factors[name] = jax.scipy.linalg.cho_solve(triangle, mttkrp.T).T
+            else:
+                factors[name] = jnp.linalg.solve(gram, mttkrp.T).T
             if maybe("balance", 0.3):
                 factors[name] = jnp.clip(factors[name], -10, 10)
     model = jnp.einsum("ir,jr,kr->ijk", *factors.values())

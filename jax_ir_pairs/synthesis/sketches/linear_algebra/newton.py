@@ -57,6 +57,48 @@ def anisotropic_bowl(x, condition=number(3.0, 50.0)):
     return one_of(jnp.sum(curvatures * scaled), jnp.dot(curvatures, scaled)) / (n * condition)
 
 
+@sketch(
+    takes={"x": "vector f[n]: interior values"},
+    gives="vector f[n]: residual",
+    sizes={"n": (3, 128)},
+    dtypes="f32 f64",
+    also=("Discretize a nonlinear boundary value problem.",),
+)
+def boundary_value_residual(x, strength=number(0.1, 1.0), left=0.0, right=one_of(0.0, 1.0)):
+    """Evaluate the residual of a reaction-diffusion equation on an interval."""
+    n = x.shape[0]
+    extended = jnp.pad(x, 1, constant_values=(left, right))
+    bending = extended[2:] - 2 * x + extended[:-2]
+    if maybe("exponential"):
+        source = jnp.exp(jnp.clip(x, -5, 5))
+    else:
+        source = one_of(x - x * x * x / 3, jnp.sin(x), x / (1 + jnp.square(x)))
+    if maybe("upwind", 0.4):
+        # A drift to the right, differenced against the wind.
+        bending = bending - 0.1 * (x - extended[:-2])
+    return one_of(bending + strength * source, -bending - strength * source) / one_of(1, n**0.5)
+
+
+@sketch(
+    takes={"x": "vector f[n]"},
+    gives="vector f[n]: residual",
+    sizes={"n": (3, 64)},
+    dtypes="f32 f64",
+    also=("Evaluate a system of equations with a banded Jacobian.",),
+)
+def banded_equations(x, slope=number(0.5, 3.0), bandwidth=integer(1, 2)):
+    """Evaluate coupled nonlinear equations in which each unknown meets its neighbors."""
+    own = (slope - 0.5 * x) * x + 1 if maybe("quadratic") else slope * jnp.tanh(x) + x
+    coupling = jnp.zeros_like(x)
+    for offset in range(1, bandwidth + 1):
+        behind = jnp.pad(x[:-offset], (offset, 0))
+        ahead = jnp.pad(x[offset:], (0, offset))
+        coupling = coupling + one_of(behind + 2 * ahead, (behind + ahead) / offset)
+    if maybe("saturate", 0.4):
+        coupling = jnp.sin(coupling)
+    return own - coupling / bandwidth
+
+
 class NewtonReport(NamedTuple):
     """Where a step leads, and what the quadratic model promised."""
 
@@ -94,7 +136,7 @@ def damped_newton_step(x, damping=number(0.1, 2.0), max_length=one_of(None, 1.0,
 
 @sketch(
     takes={"x": "vector f[n]"},
-    gives="vector f[n]: point",
+    gives=("vector f[n]: point", "metric f[]: decrease"),
     sizes={"n": (2, 48)},
     also=("Take a Newton step without forming the Hessian.",),
 )
@@ -126,7 +168,8 @@ def truncated_newton_step(x, num_inner=integer(2, 4), damping=number(0.5, 3.0)):
         if inner < num_inner - 1:
             direction = remainder + jnp.minimum(new_rho / (rho + 1e-8), 1.0) * direction
             rho = new_rho
-    return x + one_of(step, jnp.clip(step, -1, 1))
+    point = x + one_of(step, jnp.clip(step, -1, 1))
+    return point, objective_at(x) - objective_at(point)
 
 
 @sketch(

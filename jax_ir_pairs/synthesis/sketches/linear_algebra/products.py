@@ -155,6 +155,12 @@ def givens_rotation(x, i=integer(0, 1), j=integer(2, 3), angle=None):
     num_rows = x.shape[0]
     if i == j or not (0 <= i < num_rows and 0 <= j < num_rows):
         raise ValueError(f"rows {i} and {j} do not span a plane of {num_rows} rows")
+    if maybe("matrix"):
+        entries = one_of([[0.8, 0.6], [-0.6, 0.8]], [[0.0, 1.0], [-1.0, 0.0]])
+        rotation = jnp.eye(num_rows, dtype=x.dtype)
+        rows = jnp.array([i, j])
+        rotation = rotation.at[rows[:, None], rows[None, :]].set(jnp.array(entries, x.dtype))
+        return rotation @ x
     if angle is None:
         # The rotation that zeroes the first entry of row j.
         radius = jnp.sqrt(x[i, 0] * x[i, 0] + x[j, 0] * x[j, 0] + 1e-4)

@@ -71,24 +71,32 @@ def ofdm_frames(symbols, prefix=size("p"), clip=one_of(None, 2.0, 3.0)):
 )
 def convolutional_encode(bits, generators=one_of((0b111, 0b101), (0b1111, 0b1101), (7, 5))):
     """Shift message bits through a register and emit the parities of its taps."""
+    if len(generators) != 2 or min(generators) <= 0:
+        raise ValueError(f"rate one half needs two generators, got {generators}")
     memory = max(g.bit_length() for g in generators)
     register = bits.astype(int)
     if maybe("scan"):
 
         def shift(window, bit):
             window = ((window << 1) | bit) & (2**memory - 1)
-            parities = []
-            for g in generators:
-                masked = window & g
+            if maybe("fold"):
+                masked = window & jnp.array(generators)
                 # Fold the parity into the lowest bit.
                 for distance in (4, 2, 1):
                     masked = masked ^ (masked >> distance)
-                parities.append(masked & 1)
+                return window, masked & 1
+            parities = [sum((window & g) >> i & 1 for i in range(memory)) % 2 for g in generators]
             return window, jnp.stack(parities)
 
         _, coded = jax.lax.scan(shift, jnp.zeros((), register.dtype), register)
         return coded
     padded = jnp.pad(register, (memory - 1, 0))
+    if maybe("convolve", 0.4):
+        # Over the integers, and then modulo two.
+        responses = [jnp.array([g >> i & 1 for i in range(memory)]) for g in generators]
+        sums = [jnp.convolve(padded, response, mode="valid") for response in responses]
+        streams = [jnp.round(total).astype(int) % 2 for total in sums]
+        return one_of(jnp.stack(streams, axis=-1), jnp.stack(streams).T)
     streams = []
     for g in generators:
         taps = [i for i in range(memory) if g >> i & 1]

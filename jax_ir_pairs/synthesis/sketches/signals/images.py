@@ -228,11 +228,21 @@ def structural_similarity(image, reference, *, window=integer(3, 7), peak=number
     if image.shape != reference.shape:
         raise ValueError(f"images differ in shape: {image.shape} and {reference.shape}")
 
-    def local(x):
-        total = jax.lax.reduce_window(
-            x, 0.0, jax.lax.add, (window, window), (1, 1), one_of("VALID", "SAME")
-        )
-        return total / (window * window)
+    if maybe("gaussian"):
+        offsets = jnp.arange(window) - (window - 1) / 2
+        bell = jnp.exp(-0.5 * (offsets / 1.5) ** 2)
+        weights = jnp.outer(bell, bell) / jnp.sum(bell) ** 2
+
+        def local(x):
+            return jax.scipy.signal.convolve2d(x, weights, mode=one_of("valid", "same"))
+
+    else:
+
+        def local(x):
+            total = jax.lax.reduce_window(
+                x, 0.0, jax.lax.add, (window, window), (1, 1), one_of("VALID", "SAME")
+            )
+            return total / (window * window)
 
     c1, c2 = 1e-4 * peak * peak, 9e-4 * peak * peak
     mu_x, mu_y = local(image), local(reference)
