@@ -13,7 +13,7 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, s
     dtypes="f32 f64 bf16",
     also=("Form a Gram matrix that is safe to factor.",),
 )
-def ridged_gram_matrix(a, ridge=number(1e-2, 0.5), center=one_of(True, False)):
+def ridged_gram_matrix(a, ridge=number(0.1, 1.0), center=one_of(True, False)):
     """Average the outer products of the rows, with a ridge on the diagonal."""
     num_rows, dim = a.shape
     if center:

@@ -28,7 +28,7 @@ class ConjugateGradientState(NamedTuple):
     dtypes="f32 f64",
     also=("Minimize a quadratic by conjugate gradients.",),
 )
-def conjugate_gradients(a, b, x0=None, num_iters=integer(3, 15), eps=1e-10):
+def conjugate_gradients(a, b, x0=None, num_iters=integer(3, 10), eps=1e-10):
     """Solve a positive definite system by preconditioned conjugate gradients."""
     if maybe("jacobi preconditioner"):
         inverse_diagonal = 1 / (jnp.diagonal(a) + eps)

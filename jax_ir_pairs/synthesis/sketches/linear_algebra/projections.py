@@ -153,13 +153,13 @@ def principal_angles(a, b, in_degrees=one_of(True, False)):
 
 
 @sketch(
-    takes={"x": "points f[n, d]", "y?": "points f[m, d]"},
+    takes={"x": "points f[n, d]"},
     gives="positive_definite f[n, n]: kernel matrix",
-    sizes={"n": (3, 40), "d": (1, 16), "m": (3, 40)},
+    sizes={"n": (3, 40), "d": (1, 16)},
     dtypes="f32 f64",
     also=("Evaluate a covariance kernel between all pairs of points.",),
 )
-def kernel_gram_matrix(x, length_scale=number(0.5, 4.0), jitter=number(0.01, 0.2)):
+def kernel_gram_matrix(x, length_scale=number(0.5, 4.0), jitter=number(0.05, 0.3)):
     """Build the covariance matrix of a stationary kernel at given points."""
     n, dim = x.shape
     if maybe("broadcast"):
