@@ -53,7 +53,6 @@ def rolling_hash_search(text, pattern, base=one_of(257, 31, 131), modulus=one_of
     n, k = text.shape[0], pattern.shape[0]
     if k > n:
         raise ValueError(f"the pattern ({k}) is longer than the text ({n})")
-    lead = pow(base, k - 1, modulus)
 
     def hash_of(window):
         value = jnp.zeros((), window.dtype)
@@ -62,6 +61,7 @@ def rolling_hash_search(text, pattern, base=one_of(257, 31, 131), modulus=one_of
         return value
 
     if maybe("rolling", 0.6):
+        lead = pow(base, k - 1, modulus)
 
         def roll(value, leaving_and_entering):
             leaving, entering = leaving_and_entering
@@ -93,7 +93,6 @@ def rolling_hash_search(text, pattern, base=one_of(257, 31, 131), modulus=one_of
 )
 def byte_pair_merge(tokens, vocab_size=one_of(4, 8), pad_id=-1):
     """Replace the most frequent pair of neighbors by a new token."""
-    n = tokens.shape[0]
     left, right = tokens[:-1], tokens[1:]
     if maybe("flat"):
         codes = left * vocab_size + right
@@ -114,6 +113,7 @@ def byte_pair_merge(tokens, vocab_size=one_of(4, 8), pad_id=-1):
     swallowed = jnp.concatenate([jnp.zeros(1, bool), merges[:-1]])
     replaced = jnp.where(merges, vocab_size, tokens)
     if maybe("compact"):
+        n = tokens.shape[0]
         destination = jnp.where(swallowed, n, jnp.cumsum(~swallowed) - 1)
         merged = jnp.full(n, pad_id, tokens.dtype).at[destination].set(replaced, mode="drop")
     else:
@@ -244,15 +244,14 @@ def lexical_statistics(tokens, vocab_size=one_of(4, 8, 16)):
 )
 def split_fields(stream, max_fields=size("m"), delimiter=one_of(0, 3)):
     """Number the fields of a delimited stream and measure their widths."""
-    n = stream.shape[0]
     is_delimiter = stream == delimiter
     if maybe("inclusive"):
         # A delimiter belongs to the field that it ends.
         field = jnp.cumsum(is_delimiter) - is_delimiter
     else:
         field = jnp.cumsum(is_delimiter)
-    index = jnp.arange(n)
     if maybe("running maximum"):
+        index = jnp.arange(stream.shape[0])
         starts = jnp.where(jnp.diff(field, prepend=-1) != 0, index, 0)
         offset = index - jax.lax.cummax(starts)
     else:

@@ -199,7 +199,6 @@ def bicgstab_solution(a, b, num_iters=size("r"), shift=number(5.0, 12.0), eps=1e
 )
 def stationary_iteration(a, b, num_sweeps=integer(4, 20), omega=number(0.5, 1.0)):
     """Relax a diagonally dominant system by sweeps of a stationary method."""
-    n = b.shape[0]
     off_diagonal = a - jnp.diag(jnp.diagonal(a))
     # A diagonal that dominates its row, so that every splitting converges.
     diagonal = 1 + jnp.sum(jnp.abs(off_diagonal), axis=1)
@@ -210,7 +209,7 @@ def stationary_iteration(a, b, num_sweeps=integer(4, 20), omega=number(0.5, 1.0)
                 value = (b[i] - off_diagonal[i] @ x) / diagonal[i]
                 return x.at[i].set((1 - omega) * x[i] + omega * value)
 
-            return jax.lax.fori_loop(0, n, update, x)
+            return jax.lax.fori_loop(0, b.shape[0], update, x)
 
     elif maybe("richardson", 0.4):
         rate = 1 / jnp.max(diagonal)

@@ -66,7 +66,6 @@ def anisotropic_bowl(x, condition=number(3.0, 50.0)):
 )
 def boundary_value_residual(x, strength=number(0.1, 1.0), left=0.0, right=one_of(0.0, 1.0)):
     """Evaluate the residual of a reaction-diffusion equation on an interval."""
-    n = x.shape[0]
     extended = jnp.pad(x, 1, constant_values=(left, right))
     bending = extended[2:] - 2 * x + extended[:-2]
     if maybe("exponential"):
@@ -76,7 +75,9 @@ def boundary_value_residual(x, strength=number(0.1, 1.0), left=0.0, right=one_of
     if maybe("upwind", 0.4):
         # A drift to the right, differenced against the wind.
         bending = bending - 0.1 * (x - extended[:-2])
-    return one_of(bending + strength * source, -bending - strength * source) / one_of(1, n**0.5)
+    return one_of(bending + strength * source, -bending - strength * source) / one_of(
+        1, x.shape[0] ** 0.5
+    )
 
 
 @sketch(
@@ -117,20 +118,20 @@ def damped_newton_step(x, damping=number(0.1, 2.0), max_length=one_of(None, 1.0,
     """Step to the minimum of a damped quadratic model of an objective."""
     n = x.shape[0]
     value, gradient = jax.value_and_grad(objective_at)(x)
-    hessian = one_of(jax.hessian(objective_at)(x), jax.jacfwd(jax.jacrev(objective_at))(x))
-    hessian = (hessian + hessian.T) / 2
+    second = one_of(jax.hessian(objective_at)(x), jax.jacfwd(jax.jacrev(objective_at))(x))
+    second = (second + second.T) / 2
     if maybe("absolute eigenvalues"):
         # Saddle-free: every direction goes down.
-        curvatures, axes = jnp.linalg.eigh(hessian + 1e-3 * jnp.diag(jnp.arange(n) / n))
+        curvatures, axes = jnp.linalg.eigh(second + 1e-3 * jnp.diag(jnp.arange(n) / n))
         step = -axes @ (axes.T @ gradient / (jnp.abs(curvatures) + damping))
     else:
-        shift = jnp.linalg.norm(hessian) + damping
-        step = -jnp.linalg.solve(hessian + shift * jnp.eye(n), gradient)
+        shift = jnp.linalg.norm(second) + damping
+        step = -jnp.linalg.solve(second + shift * jnp.eye(n), gradient)
     if max_length is not None:
         length = jnp.sqrt(jnp.sum(step * step) + 1e-6)
         step = step * jnp.minimum(1, max_length / length)
     point = x + step
-    predicted = -(gradient @ step + 0.5 * step @ hessian @ step)
+    predicted = -(gradient @ step + 0.5 * step @ second @ step)
     return NewtonReport(point, value - objective_at(point), predicted)
 
 
@@ -180,7 +181,6 @@ def truncated_newton_step(x, num_inner=integer(2, 4), damping=number(0.5, 3.0)):
 )
 def levenberg_marquardt(x, num_iters=integer(1, 3), damping=number(0.5, 5.0)):
     """Solve a nonlinear least squares problem by damped Gauss-Newton steps."""
-    n = x.shape[0]
 
     def half_squares(x):
         r = residual_at(x)
@@ -193,7 +193,7 @@ def levenberg_marquardt(x, num_iters=integer(1, 3), damping=number(0.5, 5.0)):
         if maybe("marquardt scaling"):
             normal = normal + jnp.diag(damping * jnp.diagonal(normal) + damping)
         else:
-            normal = normal + (damping + jnp.trace(normal) / n) * jnp.eye(n)
+            normal = normal + (damping + jnp.trace(normal) / x.size) * jnp.eye(x.size)
         proposal = x - jnp.linalg.solve(normal, jacobian.T @ r)
         if maybe("accept"):
             better = half_squares(proposal) < half_squares(x) + 1e-3

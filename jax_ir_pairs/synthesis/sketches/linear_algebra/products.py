@@ -111,11 +111,11 @@ def block_diagonal(blocks, scale_by_size=one_of(False, True)):
 )
 def khatri_rao_product(a, b, normalize=one_of(False, True)):
     """Multiply matching columns of two matrices in the Kronecker sense."""
-    (m, rank), n = a.shape, b.shape[0]
+    rank = a.shape[1]
     if b.shape[1] != rank:
         raise ValueError(f"{rank} columns cannot be matched with {b.shape[1]}")
     product = one_of(
-        (a[:, None, :] * b[None, :, :]).reshape(m * n, rank),
+        (a[:, None, :] * b[None, :, :]).reshape(-1, rank),
         jnp.einsum("ir,jr->ijr", a, b).reshape(-1, rank),
         jax.vmap(jnp.kron, in_axes=1, out_axes=1)(a, b),
     )

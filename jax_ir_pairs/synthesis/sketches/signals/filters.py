@@ -233,9 +233,9 @@ def compress_dynamics(
 )
 def delay_effect(signal, delay=integer(2, 12), feedback=number(0.2, 0.7), mix=number(0.2, 0.6)):
     """Mix a signal with its echoes."""
-    n = signal.shape[0]
     if maybe("chorus", 0.35):
         # A slowly moving tap, read between samples by linear interpolation.
+        n = signal.shape[0]
         positions = jnp.arange(n)
         depth = (delay / 2) * (1 + jnp.sin(2 * jnp.pi * positions * one_of(0.01, 0.005, 0.02)))
         read = jnp.clip(positions - depth, 0, n - 1).astype(signal.dtype)
@@ -254,6 +254,6 @@ def delay_effect(signal, delay=integer(2, 12), feedback=number(0.2, 0.7), mix=nu
         wet = signal
         for echo in range(1, one_of(3, 4, 5)):
             lag = echo * delay
-            if lag < n:
-                wet = wet + feedback**echo * jnp.pad(signal, (lag, 0))[:n]
+            if lag < len(signal):
+                wet = wet + feedback**echo * jnp.pad(signal, (lag, 0))[:-lag]
     return (1 - mix) * signal + mix * wet

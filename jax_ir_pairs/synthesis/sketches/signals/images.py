@@ -231,7 +231,8 @@ def structural_similarity(image, reference, *, window=integer(3, 7), peak=number
     if maybe("gaussian"):
         offsets = jnp.arange(window) - (window - 1) / 2
         bell = jnp.exp(-0.5 * (offsets / 1.5) ** 2)
-        weights = jnp.outer(bell, bell) / jnp.sum(bell) ** 2
+        bell = bell / jnp.sum(bell)
+        weights = jnp.outer(bell, bell)
 
         def local(x):
             return jax.scipy.signal.convolve2d(x, weights, mode=one_of("valid", "same"))

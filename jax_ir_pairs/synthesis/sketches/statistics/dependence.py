@@ -66,10 +66,10 @@ def shrunk_covariance(x, floor=number(0.01, 0.2)):
     n, d = x.shape
     centered = x - jnp.mean(x, axis=0, keepdims=True)
     sample = centered.T @ centered / one_of(n, n - 1)
-    average = jnp.trace(sample) / d
     if maybe("diagonal target"):
         target = jnp.diag(jnp.diagonal(sample))
     else:
+        average = jnp.trace(sample) / d
         target = average * jnp.eye(d, dtype=x.dtype)
     if maybe("fixed amount", 0.3):
         intensity = one_of(0.1, 0.2, 0.5)

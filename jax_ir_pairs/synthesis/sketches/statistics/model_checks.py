@@ -46,7 +46,6 @@ def factorization_machine(params, x):
 def radial_basis_regressor(params, x, width=number(0.5, 3.0)):
     """Predict by radial basis functions around learned centers."""
     centers, heights = params["centers"], params["heights"]
-    dim = centers.shape[1]
     squared = jnp.mean((x[:, None, :] - centers[None, :, :]) ** 2, axis=-1)
     if maybe("normalized"):
         # Weights that add up to one interpolate between the heights.
@@ -55,7 +54,7 @@ def radial_basis_regressor(params, x, width=number(0.5, 3.0)):
         activation = one_of(jnp.exp(-squared / width), 1 / (1 + squared / width))
     predictions = one_of(activation @ heights, jnp.sum(activation * heights, axis=-1))
     if maybe("by dimension", 0.2):
-        predictions = predictions / dim
+        predictions = predictions / centers.shape[1]
     return predictions
 
 

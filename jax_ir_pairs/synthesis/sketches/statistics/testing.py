@@ -119,13 +119,13 @@ def contingency_test(rows, cols, shape=(4, 4), continuity=one_of(0.0, 0.5)):
 )
 def distribution_distance(a, b, order=one_of(1, 2)):
     """Compare two samples by their empirical distribution functions."""
-    n, m = len(a), len(b)
     if maybe("quantiles"):
         levels = jnp.linspace(0.05, 0.95, integer(10, 40))
         gap = jnp.abs(jnp.quantile(a, levels) - jnp.quantile(b, levels))
         if order == 1:
             return jnp.mean(gap)
         return jnp.sqrt(jnp.mean(gap**order) + 1e-6)
+    n, m = len(a), len(b)
     pooled = jnp.sort(jnp.concatenate([a, b]))
     cdf_a = jnp.searchsorted(jnp.sort(a), pooled, side="right") / n
     cdf_b = jnp.searchsorted(jnp.sort(b), pooled, side="right") / m

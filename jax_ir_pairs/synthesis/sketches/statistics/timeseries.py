@@ -51,10 +51,10 @@ def holt_winters(
         return SmootherState(level, trend, season), expected
 
     state, fitted = jax.lax.scan(update, state, series)
-    ahead = jnp.arange(1, horizon + 1, dtype=series.dtype)
     seasons = state.season[jnp.arange(horizon) % period]
     if maybe("no trend ahead", 0.3):
         return fitted, state.level + seasons
+    ahead = jnp.arange(1, horizon + 1, dtype=series.dtype)
     return fitted, state.level + ahead * state.trend + seasons
 
 
@@ -149,10 +149,10 @@ def portmanteau_test(series, num_lags=size("k"), fitted_params=one_of(0, 1, 2)):
         raise ValueError(f"{num_lags} lags need more than {n} values")
     acov = autocovariances(series, num_lags)
     autocorrelations = acov[1:] / (acov[0] + 1e-2)
-    lags = jnp.arange(1, num_lags + 1)
     if maybe("box pierce", 0.3):
         statistic = n * jnp.sum(autocorrelations**2)
     else:
+        lags = jnp.arange(1, num_lags + 1)
         statistic = n * (n + 2) * jnp.sum(autocorrelations**2 / (n - lags))
     if maybe("standardize"):
         dof = max(num_lags - fitted_params, 1)
