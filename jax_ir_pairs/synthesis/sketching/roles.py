@@ -105,6 +105,9 @@ ROLES: dict[str, Role] = {
     "quaternions": Role(),
     "rotations": Role(-1, 1, isa="orthogonal", is_input=False),
     "rays": Role(),
+    # array algorithms
+    "tally": Role(0, 1e6),
+    "permutation": Role(0, 4096, is_input=False),
 }
 
 
