@@ -1,11 +1,9 @@
 """Dynamic programming over sequences and grids."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, sketch
+from jax_ir_pairs.synthesis.holes import integer, maybe, one_of, size, sketch
 
 
 @sketch(
@@ -114,54 +112,6 @@ def knapsack(values, weights, capacity=integer(5, 30)):
             picks.append(pick)
         chosen = jnp.stack(picks[::-1])
     return table[-1], chosen
-
-
-@sketch(
-    takes={"x": "sequence f[n, d]", "y": "sequence f[m, d]"},
-    gives="metric f[]",
-    sizes={"n": (3, 32), "m": (3, 32), "d": (1, 16)},
-    also=("Align two series in time and sum their distances.",),
-)
-def dynamic_time_warping(x, y, softness=number(0.1, 1.0), band=one_of(None, 8)):
-    """Measure the distance of two series under the best warping of time."""
-    n, m = x.shape[0], y.shape[0]
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(f"series with {x.shape[1]} and {y.shape[1]} channels")
-    costs = one_of(
-        jnp.mean((x[:, None, :] - y[None, :, :]) ** 2, axis=-1),
-        jnp.mean(jnp.abs(x[:, None] - y[None]), axis=-1),
-    )
-    if band is not None:
-        # Far from the diagonal, which warps too much.
-        stretch = jnp.abs(jnp.arange(n)[:, None] / n - jnp.arange(m)[None, :] / m)
-        costs = costs + jnp.where(stretch * max(n, m) > band, 100.0, 0.0)
-
-    def soft_minimum(*candidates):
-        if maybe("soft"):
-            stacked = jnp.stack(candidates)
-            return -softness * jax.nn.logsumexp(-stacked / softness, axis=0)
-        else:
-            return functools.reduce(jnp.minimum, candidates)
-
-    def next_row(row, cost):
-        def next_cell(left, cell):
-            above, corner, here = cell
-            value = here + soft_minimum(left, above, corner)
-            return value, value
-
-        corners = jnp.concatenate([jnp.full(1, 1e4), row[:-1]])
-        if maybe("scan of scans", 0.15):
-            _, new = jax.lax.scan(next_cell, jnp.asarray(1e4), (row, corners, cost))
-            return new, None
-        cells = []
-        left = jnp.asarray(1e4)
-        for j in range(m):
-            left, value = next_cell(left, (row[j], corners[j], cost[j]))
-            cells.append(value)
-        return jnp.stack(cells), None
-
-    row, _ = jax.lax.scan(next_row, jnp.cumsum(costs[0]), costs[1:])
-    return row[-1] / one_of(n + m, max(n, m))
 
 
 @sketch(

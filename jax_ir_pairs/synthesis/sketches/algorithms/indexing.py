@@ -25,28 +25,6 @@ def padding_mask(lengths, max_length=size("t"), left=one_of(False, True), at_lea
 
 
 @sketch(
-    takes={"tokens": "tokens i[b, t]"},
-    gives="tokens i[b, t]: shifted",
-    sizes={"b": (1, 64), "t": (2, 256)},
-    dtypes="f32 bf16 f64",
-    also=("Prepare the inputs of a decoder from its targets.",),
-)
-def shift_tokens_right(tokens, start_id=0, pad_id=one_of(None, 3)):
-    """Move tokens one place to the right, behind a start token."""
-    batch, seq_len = tokens.shape
-    if maybe("concatenate"):
-        start = jnp.full((batch, 1), start_id, tokens.dtype)
-        shifted = jnp.concatenate([start, tokens[:, :-1]], axis=1)
-    elif maybe("roll"):
-        shifted = jnp.roll(tokens, 1, axis=1).at[:, 0].set(start_id)
-    else:
-        shifted = jnp.pad(tokens, ((0, 0), (1, 0)), constant_values=start_id)[:, :seq_len]
-    if pad_id is not None:
-        shifted = jnp.where(shifted == pad_id, start_id, shifted)
-    return shifted
-
-
-@sketch(
     takes={"bits": "bool[n, 8]"},
     gives="u8[n]: packed",
     sizes={"n": (1, 1024)},

@@ -52,44 +52,6 @@ def finite_state_machine(inputs, *, start=0):
 
 
 @sketch(
-    takes={"alive": "mask bool[y, x]"},
-    gives=("mask bool[y, x]: final", "i[s]: population"),
-    sizes={"y": (3, 64), "x": (3, 64), "s": (2, 12)},
-    dtypes="f32 f64",
-    also=("Evolve a board of cells by counting neighbors.",),
-)
-def game_of_life(alive, num_steps=size("s"), periodic=one_of(True, False)):
-    """Play Conway's game of life for several generations."""
-    if alive.ndim != 2:
-        raise ValueError(f"the board must have two axes, got shape {alive.shape}")
-
-    def count_neighbors(board):
-        cells = board.astype(int)
-        padded = jnp.pad(cells, 1, mode="wrap") if periodic else jnp.pad(cells, 1)
-        if maybe("window"):
-            total = jax.lax.reduce_window(padded, 0, jax.lax.add, (3, 3), (1, 1), "VALID")
-            return total - cells
-        height, width = board.shape
-        total = -cells
-        for row in range(3):
-            for col in range(3):
-                total = total + padded[row : row + height, col : col + width]
-        return total
-
-    def generation(board, _):
-        neighbors = count_neighbors(board)
-        if maybe("highlife", 0.2):
-            born = (neighbors == 3) | (neighbors == 6)
-        else:
-            born = neighbors == 3
-        survives = board & one_of((neighbors == 2) | (neighbors == 3), neighbors // 2 == 1)
-        board = survives | (~board & born)
-        return board, jnp.sum(board)
-
-    return jax.lax.scan(generation, alive, length=num_steps)
-
-
-@sketch(
     takes={"cells": "mask bool[n]"},
     gives="mask bool[s, n]: history",
     sizes={"n": (8, 512), "s": (2, 32)},

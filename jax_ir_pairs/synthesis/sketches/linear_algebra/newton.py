@@ -58,29 +58,6 @@ def anisotropic_bowl(x, condition=number(3.0, 50.0)):
 
 
 @sketch(
-    takes={"x": "vector f[n]: interior values"},
-    gives="vector f[n]: residual",
-    sizes={"n": (3, 128)},
-    dtypes="f32 f64",
-    also=("Discretize a nonlinear boundary value problem.",),
-)
-def boundary_value_residual(x, strength=number(0.1, 1.0), left=0.0, right=one_of(0.0, 1.0)):
-    """Evaluate the residual of a reaction-diffusion equation on an interval."""
-    extended = jnp.pad(x, 1, constant_values=(left, right))
-    bending = extended[2:] - 2 * x + extended[:-2]
-    if maybe("exponential"):
-        source = jnp.exp(jnp.clip(x, -5, 5))
-    else:
-        source = one_of(x - x * x * x / 3, jnp.sin(x), x / (1 + jnp.square(x)))
-    if maybe("upwind", 0.4):
-        # A drift to the right, differenced against the wind.
-        bending = bending - 0.1 * (x - extended[:-2])
-    return one_of(bending + strength * source, -bending - strength * source) / one_of(
-        1, x.shape[0] ** 0.5
-    )
-
-
-@sketch(
     takes={"x": "vector f[n]"},
     gives="vector f[n]: residual",
     sizes={"n": (3, 64)},
@@ -171,36 +148,6 @@ def truncated_newton_step(x, num_inner=integer(2, 4), damping=number(0.5, 3.0)):
             rho = new_rho
     point = x + one_of(step, jnp.clip(step, -1, 1))
     return point, objective_at(x) - objective_at(point)
-
-
-@sketch(
-    takes={"x": "vector f[n]"},
-    gives=("vector f[n]: point", "loss f[]"),
-    sizes={"n": (2, 24)},
-    also=("Reduce the residual of a nonlinear system.",),
-)
-def levenberg_marquardt(x, num_iters=integer(1, 3), damping=number(0.5, 5.0)):
-    """Solve a nonlinear least squares problem by damped Gauss-Newton steps."""
-
-    def half_squares(x):
-        r = residual_at(x)
-        return 0.5 * jnp.sum(r * r)
-
-    for _ in range(num_iters):
-        r = residual_at(x)
-        jacobian = one_of(jax.jacfwd(residual_at)(x), jax.jacrev(residual_at)(x))
-        normal = jacobian.T @ jacobian
-        if maybe("marquardt scaling"):
-            normal = normal + jnp.diag(damping * jnp.diagonal(normal) + damping)
-        else:
-            normal = normal + (damping + jnp.trace(normal) / x.size) * jnp.eye(x.size)
-        proposal = x - jnp.linalg.solve(normal, jacobian.T @ r)
-        if maybe("accept"):
-            better = half_squares(proposal) < half_squares(x) + 1e-3
-            x = jnp.where(better, proposal, x)
-        else:
-            x = proposal
-    return x, half_squares(x)
 
 
 @sketch(

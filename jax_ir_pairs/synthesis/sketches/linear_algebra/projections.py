@@ -3,41 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, sketch
-
-
-@sketch(
-    takes={"source": "points f[n, d]", "target": "points f[n, d]", "weights?": "f[n]"},
-    gives="points f[n, d]: aligned",
-    sizes={"n": (4, 256), "d": (2, 8)},
-    dtypes="f32 f64",
-    also=("Superimpose one point set on another one.",),
-)
-def procrustes_alignment(source, target, weights=None, allow_scale=one_of(True, False)):
-    """Align two point sets by the best rotation and translation."""
-    if source.shape != target.shape:
-        raise ValueError(f"point sets differ in shape: {source.shape} and {target.shape}")
-    dim = source.shape[1]
-    if weights is None:
-        source_mean, target_mean = jnp.mean(source, axis=0), jnp.mean(target, axis=0)
-    else:
-        weights = jax.nn.softmax(weights)
-        source_mean, target_mean = weights @ source, weights @ target
-    centered = source - source_mean
-    cross = one_of(
-        centered.T @ (target - target_mean),
-        jnp.einsum("ni,nj->ij", centered, target - target_mean),
-    )
-    u, s, vt = jnp.linalg.svd(cross)
-    signs = jnp.ones(dim, source.dtype)
-    if maybe("proper rotation"):
-        # Flip the weakest axis where the best orthogonal map is a reflection.
-        signs = signs.at[-1].set(jnp.sign(jnp.linalg.det(u @ vt)))
-    rotation = (u * signs) @ vt
-    aligned = centered @ rotation
-    if allow_scale:
-        aligned = aligned * jnp.sum(s * signs) / (jnp.sum(centered * centered) + 1e-3)
-    return aligned + target_mean
+from jax_ir_pairs.synthesis.holes import maybe, number, one_of, size, sketch
 
 
 @sketch(
@@ -202,27 +168,3 @@ def gaussian_log_density(cov, x, mean=None, jitter=number(1e-2, 0.3)):
     if maybe("constant", 0.7):
         log_density = log_density - 0.5 * d * jnp.log(2 * jnp.pi)
     return one_of(jnp.clip(log_density, -100, 0), jax.nn.log_softmax(log_density / num_samples))
-
-
-@sketch(
-    takes={"a": "matrix f[n, n]", "key": "key"},
-    gives="metric f[]",
-    sizes={"n": (4, 128)},
-    dtypes="f32 f64",
-    also=("Estimate a trace from random probes.",),
-)
-def hutchinson_trace(a, key, num_probes=integer(2, 16), power=one_of(1, 2, 3)):
-    """Estimate the trace of a matrix power with random sign vectors."""
-    n = a.shape[0]
-    shape = (num_probes, n)
-    if maybe("gaussian", 0.3):
-        probes = jax.random.normal(key, shape, dtype=a.dtype)
-    else:
-        probes = jax.random.rademacher(key, shape, dtype=a.dtype)
-    image = probes
-    for _ in range(power):
-        image = image @ a / n**0.5
-    estimates = one_of(jnp.sum(probes * image, axis=1), jnp.einsum("pn,pn->p", probes, image))
-    if maybe("median of means", 0.25):
-        return jnp.median(estimates)
-    return jnp.mean(estimates)

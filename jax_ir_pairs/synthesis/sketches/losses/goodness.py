@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, sketch
+from jax_ir_pairs.synthesis.holes import integer, maybe, one_of, sketch
 
 
 @sketch(
@@ -179,41 +179,3 @@ def language_model_report(logits, tokens, mask=None, *, max_nll=one_of(20.0, 50.
     if maybe("relative to uniform", 0.3):
         perplexity = perplexity / logits.shape[-1]
     return {"perplexity": perplexity, "bits": mean_nll / jnp.log(2.0), "accuracy": accuracy}
-
-
-@sketch(
-    takes={"image": "image f[b, h, w, c]", "reference": "image f[b, h, w, c]"},
-    gives="metric f[]",
-    sizes={"b": (1, 4), "h": (8, 32), "w": (8, 32), "c": (1, 3)},
-    also=("Structural similarity of images.",),
-)
-def structural_similarity(image, reference, window=one_of(3, 5, 7), k1=0.01, k2=0.03):
-    """Compare the local means, contrasts and structure of two images."""
-    if image.shape != reference.shape:
-        raise ValueError(f"images differ in shape: {image.shape} and {reference.shape}")
-    if maybe("squash range"):
-        image, reference = jax.nn.sigmoid(image), jax.nn.sigmoid(reference)
-        value_range = 1.0
-    else:
-        value_range = number(4.0, 8.0)
-    c1, c2 = (k1 * value_range) ** 2, (k2 * value_range) ** 2
-    if maybe("gaussian window"):
-        offsets = jnp.arange(window) - (window - 1) / 2
-        taps = jnp.exp(-(offsets**2) / (2 * 1.5**2))
-        taps = taps / jnp.sum(taps)
-    else:
-        taps = jnp.full(window, 1 / window)
-
-    def local_mean(z):
-        # Rows, then columns: the window is separable.
-        last = z.shape[1] - window + 1, z.shape[2] - window + 1
-        z = sum(taps[i] * z[:, i : i + last[0]] for i in range(window))
-        return sum(taps[i] * z[:, :, i : i + last[1]] for i in range(window))
-
-    mu_x, mu_y = local_mean(image), local_mean(reference)
-    var_x = local_mean(image**2) - mu_x**2
-    var_y = local_mean(reference**2) - mu_y**2
-    cov = local_mean(image * reference) - mu_x * mu_y
-    luminance = (2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1)
-    structure = (2 * cov + c2) / (jnp.maximum(var_x, 0) + jnp.maximum(var_y, 0) + c2)
-    return one_of(jnp.mean(luminance * structure), 1 - jnp.mean(luminance * structure))

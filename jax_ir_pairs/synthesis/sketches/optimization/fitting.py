@@ -92,39 +92,6 @@ def fit_polynomial(x, y, degree=size("k-1"), ridge=number(1e-3, 1e-1)):
 
 
 @sketch(
-    takes={"x": "features f[n, d]", "y": "targets f[n]"},
-    gives=("vector f[d]: coefficients", "weights f[n]"),
-    sizes={"n": (6, 128), "d": (2, 12)},
-    dtypes="f32 f64",
-    also=("Fit a robust regression by reweighting its residuals.",),
-)
-def robust_regression(x, y, delta=number(0.3, 2.0), num_iters=integer(2, 12)):
-    """Regress with outliers by iteratively reweighted least squares."""
-    n, d = x.shape
-
-    def weigh(residual):
-        if maybe("huber"):
-            return jnp.minimum(1.0, delta / (jnp.abs(residual) + 1e-3))
-        elif maybe("cauchy"):
-            return 1.0 / (1.0 + (residual / delta) ** 2)
-        else:
-            # Tukey's biweight gives large residuals no weight at all.
-            inside = jnp.maximum(1.0 - (residual / (4.0 * delta)) ** 2, 0.0)
-            return inside * inside + 1e-3
-
-    def refit(_, state):
-        beta, w = state
-        gram = (x.T * w) @ x / n + 0.1 * jnp.eye(d, dtype=x.dtype)
-        beta = jnp.linalg.solve(gram, x.T @ (w * y) / n)
-        w = weigh(y - x @ beta)
-        return beta, w
-
-    start = (jnp.zeros(d, x.dtype), jnp.ones(n, x.dtype))
-    beta, w = jax.lax.fori_loop(0, num_iters, refit, start)
-    return beta, w
-
-
-@sketch(
     takes={"x": "features f[n, d]", "labels": "labels i[n]"},
     gives=("vector f[d]: coefficients", "probabilities f[n]"),
     sizes={"n": (8, 128), "d": (2, 12)},

@@ -189,41 +189,6 @@ def knapsack_table(values, weights, capacity=size("c")):
 
 
 @sketch(
-    takes={"a": "tokens i[n]", "b": "tokens i[m]"},
-    gives="counts i32[]: distance",
-    sizes={"n": (2, 64), "m": (2, 64)},
-    also=("Count the edits that turn one sequence of tokens into another.",),
-)
-def edit_distance(a, b, gap=1, mismatch=one_of(1, 2)):
-    """Align two sequences at the least number of edits."""
-    m = b.shape[0]
-    columns = jnp.arange(m + 1, dtype=jnp.int32)
-
-    def row(previous, inputs):
-        i, token = inputs
-        substitution = previous[:-1] + jnp.where(b == token, 0, mismatch)
-        deletion = previous[1:] + gap
-        best = jnp.minimum(substitution, deletion)
-        best = jnp.concatenate([gap * jnp.array([i + 1], jnp.int32), best.astype(jnp.int32)])
-        if maybe("running_minimum", 0.85):
-            # Insertions along the row are a running minimum in tilted coordinates.
-            current = jax.lax.cummin(best - gap * columns) + gap * columns
-        else:
-
-            def insert(left, cell):
-                cell = jnp.minimum(cell, left + gap)
-                return cell, cell
-
-            _, rest = jax.lax.scan(insert, best[0], best[1:])
-            current = jnp.concatenate([best[:1], rest])
-        return current, None
-
-    rows = jnp.arange(a.shape[0], dtype=jnp.int32)
-    last, _ = jax.lax.scan(row, gap * columns, (rows, a))
-    return last[-1]
-
-
-@sketch(
     takes={"cost": "matrix f[n, m]: cost of each pair"},
     gives=("weights f[n, m]: plan", "loss f[]"),
     sizes={"n": (3, 64), "m": (3, 64)},

@@ -46,31 +46,6 @@ def game_of_life(alive, generations=size("t")):
 
 
 @sketch(
-    takes={"tape": "mask bool[n]"},
-    gives="i32[t, n]: history",
-    sizes={"n": (8, 512), "t": (4, 64)},
-    also=("Draw the history of a one-dimensional cellular automaton.",),
-)
-def elementary_automaton(tape, rule=one_of(30, 90, 110, 184, 54), num_steps=size("t")):
-    """Evolve an elementary cellular automaton by Wolfram's number of its rule."""
-    if not 0 <= rule < 256:
-        raise ValueError(f"there is no rule {rule}")
-    # Bit p of the rule says what follows the pattern p.
-    table = one_of(
-        jnp.array([(rule >> p) & 1 for p in range(8)], jnp.int32),
-        jnp.array([int(bit) for bit in reversed(f"{rule:08b}")], jnp.int32),
-    )
-
-    def step(cells, _):
-        pattern = 4 * jnp.roll(cells, 1) + 2 * cells + jnp.roll(cells, -1)
-        cells = one_of(table[pattern], jnp.take(table, pattern, axis=0))
-        return cells, cells
-
-    _, history = jax.lax.scan(step, tape.astype(jnp.int32), length=num_steps)
-    return history
-
-
-@sketch(
     takes={"spins": "mask bool[ny, nx]: which spins point up"},
     gives=("energy f32[]", "metric f32[]: magnetization"),
     sizes={"ny": (4, 128), "nx": (4, 128)},

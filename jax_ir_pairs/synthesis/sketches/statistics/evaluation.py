@@ -73,34 +73,6 @@ def calibration_report(logits, labels, num_bins=size("k"), temperature=1.0):
 
 
 @sketch(
-    takes={"scores": "scores f[n]", "positive": "mask bool[n]"},
-    gives="metric f[]",
-    sizes={"n": (8, 512)},
-    dtypes="f32 f64",
-    also=("Estimate how often a positive outranks a negative.",),
-)
-def ranking_quality(scores, positive, metric=one_of("auc", "average precision")):
-    """Rate a ranking of positives against negatives."""
-    if scores.shape != positive.shape:
-        raise ValueError(f"scores {scores.shape} and labels {positive.shape} do not match")
-    hits = positive.astype(scores.dtype)
-    num_positive = jnp.sum(hits)
-    num_negative = scores.shape[0] - num_positive
-    if metric == "average precision":
-        ordered = hits[jnp.argsort(-scores)]
-        precision = jnp.cumsum(ordered) / jnp.arange(1, len(ordered) + 1)
-        return jnp.sum(precision * ordered) / jnp.maximum(num_positive, 1)
-    if maybe("pairs"):
-        wins = jax.nn.sigmoid(one_of(20.0, 50.0) * (scores[:, None] - scores[None, :]))
-        total = jnp.sum(wins * hits[:, None] * (1 - hits)[None, :])
-    else:
-        # The sum of the positives' ranks tells how many pairs are in order.
-        ranks = jnp.argsort(jnp.argsort(scores)) + 1
-        total = jnp.sum(ranks * hits) - num_positive * (num_positive + 1) / 2
-    return total / jnp.maximum(num_positive * num_negative, 1)
-
-
-@sketch(
     takes={"predicted": "labels i[n]", "labels": "labels i[n]", "weights?": "f[n]"},
     gives={"confusion": "f[k, k]", "f_score": "f[k]", "kappa": "f[]"},
     sizes={"n": (8, 2048), "k": (4, 10)},

@@ -12,31 +12,6 @@ regression_loss = nested("(predictions: predictions f[b], targets: targets f[b])
 
 
 @sketch(
-    takes={
-        "params": {"w": "f[d]", "bias": "f[]", "interactions": "f[d, r]"},
-        "x": "features f[b, d]",
-    },
-    gives="predictions f[b]",
-    sizes={"d": (1, 48), "r": (1, 8)},
-    dtypes="f32 bf16",
-    also=("Predict by a linear model with factorized interactions.",),
-)
-def factorization_machine(params, x):
-    """Predict from features and all their pairwise interactions."""
-    num_features = x.shape[-1]
-    factors = params["interactions"]
-    if factors.shape[0] != num_features:
-        raise ValueError(f"factors for {factors.shape[0]} features, data with {num_features}")
-    linear = x @ params["w"] + params["bias"]
-    # The square of a sum less the sum of squares is twice the sum over pairs.
-    summed = x @ factors
-    pairs = 0.5 * jnp.sum(summed**2 - (x * x) @ (factors * factors), axis=-1)
-    if maybe("normalize"):
-        pairs = pairs / num_features
-    return linear + one_of(pairs, 0.1 * pairs, jnp.tanh(pairs))
-
-
-@sketch(
     takes={"params": {"centers": "f[k, d]", "heights": "f[k]"}, "x": "features f[b, d]"},
     gives="predictions f[b]",
     sizes={"k": (2, 16), "d": (1, 32)},

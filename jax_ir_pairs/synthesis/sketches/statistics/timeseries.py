@@ -1,61 +1,11 @@
 """Time series: smoothing, decomposition, autoregressions, changes."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, sketch
-
-
-class SmootherState(NamedTuple):
-    """Level, trend and season of exponential smoothing."""
-
-    level: jax.Array
-    trend: jax.Array
-    season: jax.Array
-
-
-@sketch(
-    takes={"series": "series f[n]"},
-    gives=("series f[n]: fitted", "series f[m]: forecast"),
-    sizes={"n": (16, 512), "m": (2, 24)},
-    dtypes="f32 bf16 f64",
-    also=("Forecast a series by triple exponential smoothing.",),
-)
-def holt_winters(
-    series,
-    horizon=size("m"),
-    period=one_of(4, 6, 7, 12),
-    level_rate=0.4,
-    trend_rate=0.1,
-    season_rate=0.2,
-):
-    """Smooth level, trend and season of a series and extrapolate them."""
-    if len(series) < period:
-        raise ValueError(f"a series of {len(series)} has no full period of {period}")
-    start = jnp.mean(series[:period])
-    state = SmootherState(start, jnp.zeros_like(start), series[:period] - start)
-
-    def update(state, value):
-        seasonal = state.season[0]
-        expected = state.level + state.trend + seasonal
-        level = level_rate * (value - seasonal) + (1 - level_rate) * (state.level + state.trend)
-        trend = trend_rate * (level - state.level) + (1 - trend_rate) * state.trend
-        if maybe("damped"):
-            trend = one_of(0.9, 0.95) * trend
-        new_seasonal = season_rate * (value - level) + (1 - season_rate) * seasonal
-        # The oldest season moves to the end of the ring.
-        season = jnp.roll(state.season, -1).at[-1].set(new_seasonal)
-        return SmootherState(level, trend, season), expected
-
-    state, fitted = jax.lax.scan(update, state, series)
-    seasons = state.season[jnp.arange(horizon) % period]
-    if maybe("no trend ahead", 0.3):
-        return fitted, state.level + seasons
-    ahead = jnp.arange(1, horizon + 1, dtype=series.dtype)
-    return fitted, state.level + ahead * state.trend + seasons
 
 
 @sketch(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, size, sketch
+from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, sketch
 
 judged_model = nested("(params: P, x: features f[b, d]) -> logits f[b, c]")
 judged_regressor = nested("(params: P, x: features f[b, d]) -> predictions f[b]")
@@ -83,36 +83,6 @@ def early_stopping(losses, patience=integer(2, 10), min_delta=number(1e-3, 1e-1)
     if maybe("state too"):
         return epoch, state
     return {"epoch": epoch, "best": state.best}
-
-
-@sketch(
-    takes={"x": "features f[n, d]", "targets": "targets f[n]"},
-    gives=("metric f[]", "f[k]: fold_errors"),
-    sizes={"n": (12, 96), "d": (2, 24), "k": (2, 5)},
-    dtypes="f32 f64",
-    also=("Cross-validation error of ridge regression.",),
-)
-def cross_validated_ridge(x, targets, num_folds=size("k"), ridge=number(0.1, 3.0)):
-    """Hold out one fold after the other and predict it from the rest."""
-    n, d = x.shape
-    fold = jnp.arange(n) % num_folds if maybe("interleave") else jnp.arange(n) * num_folds // n
-
-    def fold_error(i):
-        # Weights rather than slices, so that all folds have one shape.
-        held_out = (fold == i).astype(x.dtype)
-        kept = 1 - held_out
-        gram = x.T @ (kept[:, None] * x) + ridge * jnp.eye(d, dtype=x.dtype)
-        coefficients = jnp.linalg.solve(gram, x.T @ (kept * targets))
-        squares = (x @ coefficients - targets) ** 2
-        return jnp.sum(held_out * squares) / jnp.maximum(jnp.sum(held_out), 1)
-
-    if maybe("vmap folds"):
-        errors = jax.vmap(fold_error)(jnp.arange(num_folds))
-    else:
-        errors = jnp.stack([fold_error(i) for i in range(num_folds)])
-    if maybe("root errors", 0.4):
-        errors = jnp.sqrt(errors + 1e-6)
-    return jnp.mean(errors), errors
 
 
 @sketch(
