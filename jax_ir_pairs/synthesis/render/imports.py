@@ -90,14 +90,19 @@ _IMPORTS = tuple(
 )
 
 
-def module(definitions: list[list[str]], *, x64: bool = False) -> str:
-    """Gives the module of these top-level definitions, under the imports that they need."""
+def module(
+    definitions: list[list[str]], *, x64: bool = False, variables: frozenset[str] = frozenset()
+) -> str:
+    """Gives the module of these top-level definitions, under the imports that they need.
+
+    The names of `variables` are no imports.
+    """
     body = "\n\n\n".join("\n".join(lines) for lines in definitions) + "\n"
     switch = 'jax.config.update("jax_enable_x64", True)\n' if x64 else ""
     found: dict[int, list[str]] = {}
     code = _REMARKS.sub("", switch + body)
     for section, pattern, line in _IMPORTS:
-        if pattern.search(code):
+        if line.rpartition(" ")[2] not in variables and pattern.search(code):
             found.setdefault(section, []).append(line)
     sections = ["\n".join(_sorted(lines)) + "\n" for _, lines in sorted(found.items())]
     head = "\n".join([*sections, switch] if switch else sections)

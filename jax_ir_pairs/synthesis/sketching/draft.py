@@ -102,7 +102,7 @@ class SketchDraft:
         for item in drawing.order:
             parts.append(f"\n{item.name}")
             parts += self._choices(item.segment)
-        parts += (f"\n{hole}={sketch.name}" for hole, sketch in drawing.fillers.items())
+        parts += (f"\n{hole.name}={s.name}" for hole, s in drawing.fillers.items() if s)
         parts += (f"\n{step.sketch.name}{step.arguments}" for step in self.story.steps)
         return digests("".join(parts))
 

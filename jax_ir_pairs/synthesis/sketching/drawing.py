@@ -56,8 +56,8 @@ class Drawing:
     """By sketch and option: the default of each option that stays as a parameter."""
     reads: dict[str, frozenset[str]] = field(default_factory=dict)
     """The names that what is left of each item reads."""
-    fillers: dict[str, Sketch] = field(default_factory=dict)
-    """The sketch in each hole."""
+    fillers: dict[Hole, Sketch | None] = field(default_factory=dict)
+    """The sketch in each hole, or nothing while one is looked for."""
     signatures: dict[str, Signature] = field(default_factory=dict)
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
     fit: Fit = field(default_factory=Fit)
@@ -137,12 +137,14 @@ class Drawing:
         return outcome
 
     def _fill(self, hole: Hole, item: Item, space: str, depth: int) -> None:
-        if hole.name not in self.fillers:
+        if hole not in self.fillers:
             if depth >= _DEPTH:
                 raise Unfit(f"{hole.name} is too deep")
-            self.fillers[hole.name] = self._filler(hole, item, space, depth)
-        if self.fillers[hole.name].name in item.bound:
-            raise Unfit(f"{item.name} has a {self.fillers[hole.name].name} of its own")
+            self.fillers[hole] = None
+            self.fillers[hole] = self._filler(hole, item, space, depth)
+        filler = self.fillers[hole]
+        if filler is None or filler.name in item.bound:
+            raise Unfit(f"{hole.name} of {item.name} would be filled by itself or be hidden")
 
     def _filler(self, hole: Hole, item: Item, space: str, depth: int) -> Sketch:
         candidates = [
@@ -166,6 +168,11 @@ class Drawing:
                 continue
             return chosen
         raise Unfit(f"nothing fits {hole.name} of {item.name}")
+
+    def functions(self, item: Item) -> dict[str, str]:
+        """Gives the sketch that each hole of an item's file stands for, by the hole's name."""
+        filled = ((name, self.fillers.get(hole)) for name, hole in item.file.holes.items())
+        return {name: sketch.name for name, sketch in filled if sketch is not None}
 
     def signature(self, sketch: Sketch) -> Signature:
         """Gives what a sketch of the program takes and gives."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jax_ir_pairs.synthesis.held_out import INSIDE, Kind
 from jax_ir_pairs.synthesis.sketching.choices import KEPT, Choice, Segment
 from jax_ir_pairs.synthesis.sketching.source import Item
-from jax_ir_pairs.synthesis.sketching.text import Text, item_span
+from jax_ir_pairs.synthesis.sketching.text import Text
 
 if TYPE_CHECKING:
     from jax_ir_pairs.synthesis.sketching.draft import SketchDraft
@@ -67,7 +67,7 @@ def facts(draft: SketchDraft) -> Facts:
         of_item, has_op = _of_item(item, draft)
         scopes |= of_item
         held_out_op |= has_op
-    fillers = {hole: sketch.name for hole, sketch in drawing.fillers.items()}
+    fillers = {item.name: drawing.functions(item) for item in drawing.order}
     found: dict[str, None] = {}
     seen: set[tuple[_Path, frozenset[str]]] = set()
     entries = [step.sketch.name for step in draft.story.steps] or [draft.entry.name]
@@ -83,7 +83,7 @@ def _of_item(item: Item, draft: SketchDraft) -> tuple[_Scopes, bool]:
         # Numbers decide nothing here, so programs that differ in them share what is read.
         text = Text(item, {c: _default(c, o) for c, o in draft.outcomes.items()})
         text.choices(item.segment)
-        tree = ast.parse(text.result(item_span(item)))
+        tree = ast.parse(text.result())
         scopes: _Scopes = {(): _Scope()}
         for node in tree.body:
             _read(node, (), scopes, ())
@@ -175,7 +175,7 @@ def _walk(
     path: _Path,
     banned: frozenset[str],
     scopes: _Scopes,
-    fillers: Mapping[str, str],
+    fillers: Mapping[str, Mapping[str, str]],
     found: dict[str, None],
     seen: set[tuple[_Path, frozenset[str]]],
 ) -> bool:
@@ -191,7 +191,7 @@ def _walk(
         found.setdefault(kind)
         held |= kind in _banned(banned, around)
     for around, name in scopes[path].calls:
-        known = fillers.get(name, name)
+        known = fillers.get(path[0], {}).get(name, name)
         ends = range(len(path), -1, -1)
         callee = next((p for end in ends if (p := (*path[:end], known)) in scopes), None)
         if callee is not None:

@@ -27,7 +27,7 @@ class Hand:
     style: Style
     stream: Stream
     functions: Mapping[str, str]
-    """New names of functions of the module, and what fills each hole."""
+    """New names of functions of the module."""
     variables: Mapping[str, Mapping[str, str]]
     """New names of variables, by the sketch whose items have them."""
     flags: Mapping[tuple[str, str], str]
@@ -35,7 +35,9 @@ class Hand:
 
     def names(self, item: Item) -> dict[str, str]:
         """Gives the new names that count in an item."""
-        return {**self.functions, **self.variables.get(self.drawing.spaces[item.name], {})}
+        holes = {n: self.function(f) for n, f in self.drawing.functions(item).items()}
+        variables = self.variables.get(self.drawing.spaces[item.name], {})
+        return {**self.functions, **holes, **variables}
 
     def flags_of(self, item: Item) -> dict[str, str]:
         """Gives the names of the options that stay in an item."""
@@ -57,8 +59,6 @@ def hand_of(draft: SketchDraft, style: Style, stream: Stream) -> Hand:
         is_entry = item is draft.entry and not story.steps
         if isinstance(item.node, ast.FunctionDef) and not is_entry and item.name[0] != "_":
             functions[item.name] = f"_{item.name}"
-    for hole, sketch in drawing.fillers.items():
-        functions[hole] = functions.get(sketch.name, sketch.name)
     groups: dict[str, list[Item]] = {}
     for item in drawing.order:
         groups.setdefault(drawing.spaces[item.name], []).append(item)

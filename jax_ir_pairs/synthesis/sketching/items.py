@@ -11,7 +11,7 @@ from jax_ir_pairs.synthesis.sketching.head import doc_lines, head, inlined_numbe
 from jax_ir_pairs.synthesis.sketching.source import Item, Sketch
 from jax_ir_pairs.synthesis.sketching.spelling import spelling
 from jax_ir_pairs.synthesis.sketching.style import Style
-from jax_ir_pairs.synthesis.sketching.text import Text, item_span, renaming, tidy
+from jax_ir_pairs.synthesis.sketching.text import Text, item_spans, renaming, tidy
 
 
 def written(hand: Hand, item: Item, *, is_entry: bool) -> tuple[str, str]:
@@ -35,7 +35,7 @@ def written(hand: Hand, item: Item, *, is_entry: bool) -> tuple[str, str]:
     if style.guards == "drop":
         _drop_guards(work)
     _comments(work, names, keep=style.comments)
-    text = tidy(work.result(item_span(item)))
+    text = tidy(work.result())
     if is_entry and style.jitted and not text.startswith("@") and _takes_arrays_only(item):
         text = f"@jax.jit\n{text}"
     return text, purpose
@@ -49,9 +49,9 @@ def _takes_arrays_only(item: Item) -> bool:
 
 def _comments(work: Text, names: Mapping[str, str], *, keep: bool) -> None:
     file = work.file
-    first, last = item_span(work.item)
+    spans = item_spans(work.item)
     for start, end in file.comments:
-        if not first <= start < last:
+        if not any(first <= start < last for first, last in spans):
             continue
         text = file.text[start:end]
         line_start = file.text.rindex("\n", 0, start) + 1

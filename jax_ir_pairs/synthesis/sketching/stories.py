@@ -6,6 +6,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
+from keyword import iskeyword
 from typing import Any
 
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing
@@ -161,6 +162,7 @@ class Story:
     def _result(self, type: Type, sketch: Sketch, taken: list[Value]) -> Value:
         """Adds a result, under the name of what it is made of where both are called the same."""
         word = sketch.name.rpartition("_")[2]
+        word = "result" if iskeyword(word) else word
         if isinstance(type, Array):
             word = (type.doc if type.doc.isidentifier() else type.role) or word
         old = next((v for v in taken if v.name == word and not v.replaced), None)

@@ -119,12 +119,13 @@ class Text:
             if self._line(line).strip():
                 self.outdents[line] = self.outdents.get(line, 0) + 4
 
-    def result(self, span: tuple[int, int]) -> str:
-        """Gives the text between two places, edited."""
+    def result(self) -> str:
+        """Gives the text of the item, edited."""
         starts = self.file.line_starts
         edits = [*self.edits]
         edits += [(starts[n - 1], starts[n - 1] + width, "") for n, width in self.outdents.items()]
-        return edited(self.file.text, span, edits)
+        parts = (edited(self.file.text, span, edits) for span in item_spans(self.item))
+        return "\n\n\n".join(part.rstrip("\n") for part in parts)
 
 
 def edited(text: str, span: tuple[int, int], edits: list[Edit]) -> str:
@@ -141,17 +142,17 @@ def edited(text: str, span: tuple[int, int], edits: list[Edit]) -> str:
     return "".join(parts)
 
 
-def item_span(item: Item) -> tuple[int, int]:
-    """Gives where an item starts and ends, without the decorator that makes it a sketch."""
-    node = item.node
+def item_spans(item: Item) -> list[tuple[int, int]]:
+    """Gives where the parts of an item start and end, without what makes it a sketch."""
     starts = item.file.line_starts
-    first = node.lineno
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        own = [d.lineno for d in node.decorator_list if not _is_sketch(d)]
-        first = min([first, *own])
-    last = (item.more[-1] if item.more else node).end_lineno
-    assert last is not None
-    return starts[first - 1], starts[last]
+    found = []
+    for node in (item.node, *item.more):
+        first = node.lineno
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            first = min([first, *(d.lineno for d in node.decorator_list if not _is_sketch(d))])
+        assert node.end_lineno is not None
+        found.append((starts[first - 1], starts[node.end_lineno]))
+    return found
 
 
 def _is_sketch(node: ast.expr) -> bool:
@@ -210,5 +211,5 @@ def _in_braces(text: str, names: Mapping[str, str]) -> str:
 
 def tidy(text: str) -> str:
     """Gives the text without the blank lines that choices left."""
-    text = re.sub(r"\n[ \t]*\n(?:[ \t]*\n)+", "\n\n", text)
+    text = re.sub(r"\n[ \t]*\n(?:[ \t]*\n)+(?=[ \t])", "\n\n", text)
     return re.sub(r"(:\n)\s*\n(?= )", r"\1", text).rstrip("\n")

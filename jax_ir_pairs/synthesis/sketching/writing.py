@@ -62,9 +62,12 @@ def write(draft: SketchDraft, style: Style, stream: Stream) -> Written:
         name = names.get(entry.name, entry.name)
         parameters = [names.get(p, p) for p in entry_parameters(drawing, entry, draft.passed)]
     blocks = [*([constants] if constants else []), *definitions]
+    variables = frozenset().union(*(item.bound for item in drawing.order))
     if not any(_CLASHES.search(line) for block in blocks for line in block):
         blocks = [style.dialect("\n".join(block)).split("\n") for block in blocks]
-    source = module([_fitted(block) for block in blocks], x64=draft.dtype == "f64")
+    source = module(
+        [_fitted(block) for block in blocks], x64=draft.dtype == "f64", variables=variables
+    )
     if style.module_doc:
         source = f'"""{purpose}"""\n\n{source}'
     return Written(source, name, tuple(parameters), purpose)
