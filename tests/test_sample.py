@@ -22,8 +22,10 @@ def test_the_sample_holds_a_hundred_whole_rows() -> None:
     rows = table.to_pylist()
     assert len({row["id"] for row in rows}) == 100
     families = {row["family"] for row in rows}
-    assert families <= set(load_config("hlo-100").recipe.families)
-    assert len(families) >= 12
+    recipe = load_config("hlo-100").recipe
+    assert families <= {*recipe.families, *recipe.sketches}
+    assert len(families) >= 20
+    assert sum(bool(row["sketches"]) for row in rows) >= 70
     for row in rows:
         assert all(row[level] for level in LEVELS), row["seed"]
 

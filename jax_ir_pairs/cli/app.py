@@ -76,14 +76,20 @@ def configs() -> None:
             *(f"{rows:,}" if (rows := config.splits.rows(split)) else "–" for split in SPLITS),
             f"{sum(config.num_shards(split) for split in SPLITS):,}",
         )
-        weights = config.recipe.families.items()
-        mix = ", ".join(f"{family} {weight:g}" for family, weight in weights)
+        kinds = {"sketches": config.recipe.sketches, "families": config.recipe.families}
+        mix = "; ".join(
+            f"{kind}: {', '.join(f'{name} {weight:g}' for name, weight in weights.items())}"
+            for kind, weights in kinds.items()
+            if weights
+        )
         mixes.setdefault(f"{mix}; target {', '.join(config.targets)}", []).append(config.name)
     console = Console()
     console.print(table)
     console.print("", *(f"{config.name}: {config.description}" for config in configs), sep="\n")
     for mix, names in mixes.items():
-        console.print(f"\nFamilies and their weights in {', '.join(names)}:\n  {mix}")
+        console.print(
+            f"\nThemes of sketches, families, and their weights in {', '.join(names)}:\n  {mix}"
+        )
 
 
 @app.command()
