@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jax_ir_pairs.extraction.line_map.inheritance import NOWHERE, Lines, with_inherited
 
@@ -22,8 +22,7 @@ PLACELESS = frozenset({"parameter", "constant", "tuple", "get-tuple-element", "c
 """Opcodes that mostly have no place in the source, and are given none that is not their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Instruction:
+class _Instruction(NamedTuple):
     name: str
     computation: str
     opcode: str
@@ -95,7 +94,7 @@ def _instructions(text: str, frames: dict[int, Lines]) -> Iterable[_Instruction]
                 computation=computation,
                 opcode=opcode[1],
                 operands=tuple(_NAME.findall(head, opcode.end(), end)),
-                called=tuple(_NAME.findall(head, end)),
+                called=tuple(_NAME.findall(head, end)) if head.find("%", end) >= 0 else (),
                 own=frames.get(int(frame[1]), NOWHERE) if frame else NOWHERE,
             )
         elif (header := _COMPUTATION.match(line)) and not line.startswith(" "):
