@@ -50,7 +50,9 @@ def abstract_value(aval: str) -> jax.ShapeDtypeStruct:
     """Gives the `ShapeDtypeStruct` of an aval; else as `abstract_arguments`."""
     dtype, sides = dtype_and_shape(aval)
     if dtype == "key<fry>":
-        key = jax.random.wrap_key_data(np.zeros(2, np.uint32), impl="threefry2x32")
+        # `jax.random.key` would compile what makes one.
+        words = jax.device_put(np.zeros(2, np.uint32))
+        key = jax.random.wrap_key_data(words, impl="threefry2x32")
         return jax.ShapeDtypeStruct(sides, key.dtype)
     if dtype in _WIDE and not jax.config.jax_enable_x64:  # JAX would take half of it
         raise ValueError(f"{aval} needs jax.config.update('jax_enable_x64', True) in the source")
