@@ -35,9 +35,10 @@ def on_one_core() -> Iterator[None]:
 
 def _cores_by_thread() -> dict[int, set[int]]:
     cores = {}
-    for thread in Path("/proc/self/task").iterdir():
-        with suppress(ProcessLookupError):  # it has ended meanwhile
-            cores[int(thread.name)] = os.sched_getaffinity(int(thread.name))
+    with os.scandir("/proc/self/task") as threads:
+        for thread in threads:
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                cores[int(thread.name)] = os.sched_getaffinity(int(thread.name))
     return cores
 
 

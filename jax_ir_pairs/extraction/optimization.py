@@ -9,7 +9,7 @@ the header of a module says, which inputs a module has, nor which devices it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,27 +39,22 @@ class Optimized:
     """Nothing where the compiler was stopped."""
 
 
-def optimized(
-    lowered: jax.stages.Lowered,
-    options: Mapping[str, str | bool | int],
-    platform: str = "cpu",
-    finishes: Callable[[bytes], bool] = lambda module: _BARRIER in module,
-) -> Optimized:
+def optimized(lowered: jax.stages.Lowered, options: Mapping[str, str | bool | int]) -> Optimized:
     """Gives the optimized module of `lowered`, without machine code where that is the same module.
 
-    It is not where `finishes` says of the serialized module that a later pass changes it, as one
-    takes an `opt-barrier` out; such a program is compiled whole, and so is one at which XLA does
-    not call the hook. Raises what the compiler does.
+    It is not where it has an `opt-barrier`, which a later pass takes out; such a program is
+    compiled whole, and so is one at which XLA does not call the hook. Raises what the compiler
+    does.
     """
     seen: list[bytes] = []
     compiled = None
-    with _stopping(module_name(lowered), seen, platform):
+    with _stopping(module_name(lowered), seen):
         try:
             compiled = lowered.compile(compiler_options=dict(options))
         except jax.errors.JaxRuntimeError:
             if not seen:
                 raise
-    if compiled is None and not finishes(seen[0]):
+    if compiled is None and _BARRIER not in seen[0]:
         module = hlo_module.module_of(seen[0])
         text = hlo_module.optimized_text(module)
         return Optimized(module, with_attributes(text, compilation_attributes(lowered)), None)
@@ -80,10 +75,10 @@ def module_name(lowered: jax.stages.Lowered) -> str:
 
 
 @contextmanager
-def _stopping(name: str, seen: list[bytes], platform: str) -> Iterator[None]:
+def _stopping(name: str, seen: list[bytes]) -> Iterator[None]:
     """Stops compilations of the module `name`, and adds it to `seen` as it is then.
 
-    What XLA compiles on the way to it, as it does for GPUs, has other names.
+    What JAX compiles on the way to it has other names.
     """
     start = _named(name)
 
@@ -93,11 +88,11 @@ def _stopping(name: str, seen: list[bytes], platform: str) -> Iterator[None]:
             raise _StopError
 
     stage = xla.PipelineStage.POST_SCHEDULER
-    xla.register_hlo_module_transformation(stop, name=_NAME, stage=stage, platforms=platform)
+    xla.register_hlo_module_transformation(stop, name=_NAME, stage=stage, platforms="cpu")
     try:
         yield
     finally:
-        xla.clear_hlo_module_transformation(_NAME, stage=stage, platforms=platform)
+        xla.clear_hlo_module_transformation(_NAME, stage=stage, platforms="cpu")
 
 
 def _named(name: str) -> bytes:

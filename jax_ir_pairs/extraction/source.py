@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import numpy as np
 
 FILE_NAME = "program.py"
 """The file that a program's source claims to come from, on every machine."""
@@ -49,7 +50,10 @@ def abstract_value(aval: str) -> jax.ShapeDtypeStruct:
     """Gives the `ShapeDtypeStruct` of an aval; else as `abstract_arguments`."""
     dtype, sides = dtype_and_shape(aval)
     if dtype == "key<fry>":
-        return jax.ShapeDtypeStruct(sides, jax.random.key(0).dtype)
+        # `jax.random.key` would compile what makes one.
+        words = jax.device_put(np.zeros(2, np.uint32))
+        key = jax.random.wrap_key_data(words, impl="threefry2x32")
+        return jax.ShapeDtypeStruct(sides, key.dtype)
     if dtype in _WIDE and not jax.config.jax_enable_x64:  # JAX would take half of it
         raise ValueError(f"{aval} needs jax.config.update('jax_enable_x64', True) in the source")
     return jax.ShapeDtypeStruct(sides, jax.numpy.dtype(dtype))

@@ -29,7 +29,7 @@ from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction.environment import DUMPS
 from jax_ir_pairs.extraction.lifeline import end_with_parent
 
-_PROGRAMS_PER_TRIM = 20
+_PROGRAMS_PER_TRIM = 50
 _ALLOCATIONS_PER_COLLECTION = 100_000
 
 Extract = Callable[..., Any]
@@ -101,7 +101,7 @@ def answer(request: dict[str, Any], extract: Extract | None = None) -> dict[str,
 
     reply: dict[str, Any]
     try:
-        reply = {"extraction": dataclasses.asdict(extract(**request, lap=lap))}
+        reply = {"extraction": _fields(extract(**request, lap=lap))}
     except Rejected as rejected:
         reply = {"rejected": [rejected.reason, rejected.detail]}
     return {**reply, "seconds": seconds, "peak_memory_bytes": _peak_memory_bytes()}
@@ -134,8 +134,13 @@ def _read(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
 
 
 def _send(replies: BinaryIO, reply: dict[str, Any]) -> None:
-    replies.write(json.dumps(reply).encode() + b"\n")
+    replies.write(json.dumps(reply, default=_fields).encode() + b"\n")
     replies.flush()
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    """Gives the fields of a dataclass, as `dataclasses.asdict` does, but copies nothing in them."""
+    return {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
 
 
 def _peak_memory_bytes() -> int:

@@ -25,6 +25,7 @@ from jax_ir_pairs.interpreter.operation import (
     UnsupportedError,
     Value,
     shape_of,
+    size_of,
 )
 from jax_ir_pairs.interpreter.products import PRODUCTS
 from jax_ir_pairs.interpreter.reductions import REDUCTIONS
@@ -148,19 +149,29 @@ class Compiler:
         for op in ops:
             if of_elements and any(map(_has_sides, op.results)):
                 raise UnsupportedError("has arrays in what is done for each element")
-            steps.append(self._step(op, places, of_elements=of_elements))
-            total += 0.0 if of_elements else units(op)
+            takes = [places.of(value) for value in op.operands]
+            gives = [places.of(value) for value in op.results]
+            steps.append(self._step(op, places, takes, gives, of_elements=of_elements))
+            if not of_elements:
+                total += units(op, [places.sizes[place] for place in (*takes, *gives)])
         results = [places.of(value) for value in end.operands]
         return Block(arguments, steps, results, total, self._budget)
 
-    def _step(self, op: ir.Operation, places: Places, *, of_elements: bool) -> Step:
+    def _step(
+        self,
+        op: ir.Operation,
+        places: Places,
+        takes: Sequence[int],
+        gives: Sequence[int],
+        *,
+        of_elements: bool,
+    ) -> Step:
         name = op.name
-        takes = [places.of(value) for value in op.operands]
         if name in PLAIN:
             kernel = PLAIN[name](op)
             if self._change is not None and not of_elements:
                 kernel = self._change(op, kernel)
-            return plain(kernel, takes, [places.of(value) for value in op.results])
+            return plain(kernel, takes, gives)
         if name in WITH_BODY:
             kernel = WITH_BODY[name](op)
             if self._change is not None and not of_elements:
@@ -168,7 +179,7 @@ class Compiler:
             blocks = [
                 self.block(region.blocks[0], places, of_elements=True) for region in op.regions
             ]
-            return with_bodies(kernel, blocks, takes, [places.of(v) for v in op.results])
+            return with_bodies(kernel, blocks, takes, gives)
         if name not in self._control:
             raise UnsupportedError(f"has {name}")
         return self._control[name](self, op, places)
@@ -183,15 +194,21 @@ class Places:
 
     def __init__(self) -> None:
         self._places: dict[Value, int] = {}
+        self.sizes = [0]
+        """The number of elements that the value of each place has."""
 
     @property
     def count(self) -> int:
         """How many there are."""
-        return len(self._places) + 1
+        return len(self.sizes)
 
     def of(self, value: Value) -> int:
         """Gives the place of a value."""
-        return self._places.setdefault(value, len(self._places) + 1)
+        place = self._places.get(value)
+        if place is None:
+            place = self._places[value] = len(self.sizes)
+            self.sizes.append(size_of(value))
+        return place
 
 
 def plain(kernel: Kernel, takes: Sequence[int], gives: Sequence[int]) -> Step:

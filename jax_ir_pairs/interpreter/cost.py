@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from jaxlib.mlir import ir
 
-from jax_ir_pairs.interpreter.operation import ints, shape_of, size_of
+from jax_ir_pairs.interpreter.operation import ints, shape_of
 from jax_ir_pairs.interpreter.products import PRODUCTS, num_products
 
 _FIXED = 5.0
@@ -23,21 +24,26 @@ _OF_MATRICES = frozenset(
 )
 
 
-def units(op: ir.Operation) -> float:
-    """Gives what one run of an operation costs, without what its regions do as a loop's."""
-    values = [*op.operands, *op.results]
-    elements = sum(map(size_of, values))
+def units(op: ir.Operation, sizes: Sequence[int]) -> float:
+    """Gives what one run of an operation costs, without what its regions do as a loop's.
+
+    `sizes` are the numbers of elements of its operands and of its results.
+    """
+    elements = sum(sizes)
     total = _FIXED + _ELEMENT * elements
-    if op.name in PRODUCTS:
+    name = op.name
+    if name in PRODUCTS:
         return total + _PRODUCT * num_products(op)
-    if op.name in {"stablehlo.reduce_window", "stablehlo.select_and_scatter"}:
+    if name in {"stablehlo.reduce_window", "stablehlo.select_and_scatter"}:
         window = math.prod(ints(op, "window_dimensions", (1,)))
-        return total + _ELEMENT * window * max(map(size_of, values))
-    if op.name == "stablehlo.sort":
+        return total + _ELEMENT * window * max(sizes)
+    if name == "stablehlo.sort":
         along = max(2, max(shape_of(op.operands[0]), default=1))
         return total + _SORTED * elements * math.log2(along)
-    if op.name in _OF_MATRICES:
-        largest = float(max(map(size_of, values)))
+    if name in _OF_MATRICES:
+        largest = float(max(sizes))
         return total + _LAPACK + _CUBIC * largest * math.sqrt(largest)
-    inside = sum(len(list(region.blocks[0].operations)) for region in op.regions)
+    if not len(op.regions):
+        return total
+    inside = sum(len(region.blocks[0].operations) for region in op.regions)
     return total + inside * _ELEMENT * elements

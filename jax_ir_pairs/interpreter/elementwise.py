@@ -11,6 +11,7 @@ from jaxlib.mlir import ir
 from jax_ir_pairs.interpreter.conversion import bits_of, converted, with_precision
 from jax_ir_pairs.interpreter.formats import (
     LESS_THAN_A_BYTE,
+    Dtype,
     bytes_of,
     in_double,
     is_complex,
@@ -50,25 +51,21 @@ def _double(function: Kernel) -> Builder:
     return lambda op: in_double(function)
 
 
-def _whole(function: Callable[..., Any]) -> Kernel:
+def _whole(function: Callable[..., Any], dtype: Dtype) -> Kernel:
     """Gives a function of integers, computed in whole bytes, as NumPy has no others."""
-
-    def computed(*operands: Array) -> Array:
-        dtype = operands[0].dtype
-        wider = bytes_of(dtype)
-        if wider == dtype:
-            return np.asarray(function(*operands))
-        return rounded(function(*(value.astype(wider) for value in operands)), dtype)
-
-    return computed
+    wider = bytes_of(dtype)
+    if wider == dtype:
+        return function
+    return lambda *operands: rounded(function(*(v.astype(wider) for v in operands)), dtype)
 
 
-def _by_kind(floats: Kernel, integers: Kernel) -> Builder:
+def _by_kind(floats: Kernel, integers: Callable[..., Any]) -> Builder:
     """Gives a builder that chooses by the type of the first operand."""
 
     def build(op: ir.Operation) -> Kernel:
         dtype = dtype_of(op.operands[0])
-        return integers if is_integer(dtype) or dtype.kind == "b" else floats
+        is_exact = is_integer(dtype) or dtype.kind == "b"
+        return _whole(integers, dtype) if is_exact else floats
 
     return build
 
@@ -76,7 +73,7 @@ def _by_kind(floats: Kernel, integers: Kernel) -> Builder:
 def _absolute(op: ir.Operation) -> Kernel:
     dtype = dtype_of(op.operands[0])
     if not is_complex(dtype):
-        return _whole(np.abs) if is_integer(dtype) else np.abs
+        return _whole(np.abs, dtype) if is_integer(dtype) else np.abs
     result = dtype_of(op.results[0])
     return lambda value: rounded(np.abs(value.astype(np.complex128)), result)
 
@@ -84,7 +81,7 @@ def _absolute(op: ir.Operation) -> Kernel:
 def _sign(op: ir.Operation) -> Kernel:
     dtype = dtype_of(op.operands[0])
     if is_integer(dtype):
-        return _whole(np.sign)
+        return _whole(np.sign, dtype)
     # Zeros keep their signs.
     return lambda value: np.where(value == 0, value, in_double(np.sign)(value))
 
@@ -128,7 +125,7 @@ def _extreme(function: Kernel, of_zeros: Kernel) -> Builder:
     def build(op: ir.Operation) -> Kernel:
         dtype = dtype_of(op.operands[0])
         if is_integer(dtype):
-            return _whole(function)
+            return _whole(function, dtype)
         return of_floats if is_float(dtype) else function
 
     return build
@@ -138,7 +135,8 @@ def _clamp(op: ir.Operation) -> Kernel:
     def clamped(low: Array, value: Array, high: Array) -> Array:
         return np.asarray(np.minimum(np.maximum(value, low), high))
 
-    return _whole(clamped) if is_integer(dtype_of(op.operands[1])) else clamped
+    dtype = dtype_of(op.operands[1])
+    return _whole(clamped, dtype) if is_integer(dtype) else clamped
 
 
 _COMPARISONS: dict[str, Kernel] = {
@@ -158,7 +156,8 @@ def _compare(op: ir.Operation) -> Kernel:
         return lambda a, b: function(_in_total_order(a), _in_total_order(b))
     if is_integer(dtype):
         wider = bytes_of(dtype)
-        return lambda a, b: function(a.astype(wider, copy=False), b.astype(wider, copy=False))
+        if wider != dtype:
+            return lambda a, b: function(a.astype(wider), b.astype(wider))
     return function
 
 
@@ -178,7 +177,7 @@ def _select(op: ir.Operation) -> Kernel:
 
 def _bitwise(function: Callable[..., Any]) -> Builder:
     def build(op: ir.Operation) -> Kernel:
-        return function if dtype_of(op.operands[0]).kind == "b" else _whole(function)
+        return _whole(function, dtype_of(op.operands[0]))
 
     return build
 
@@ -195,12 +194,14 @@ def _divide(op: ir.Operation) -> Kernel:
     dtype = dtype_of(op.operands[0])
     if is_integer(dtype):
         low, high = lowest_and_highest(dtype)
-        return _whole(lambda a, b: divided(a, b, -1 if is_signed(dtype) else high, low))
+        by_zero = -1 if is_signed(dtype) else high
+        return _whole(lambda a, b: divided(a, b, by_zero, low), dtype)
     return np.divide
 
 
 def _remainder(op: ir.Operation) -> Kernel:
-    return _whole(remainder) if is_integer(dtype_of(op.operands[0])) else in_double(np.fmod)
+    dtype = dtype_of(op.operands[0])
+    return _whole(remainder, dtype) if is_integer(dtype) else in_double(np.fmod)
 
 
 def _convert(op: ir.Operation) -> Kernel:
@@ -238,7 +239,7 @@ ELEMENTWISE: Table = {
     f"stablehlo.{name}": builder
     for name, builder in {
         "abs": _absolute,
-        "add": _by_kind(np.add, _whole(np.add)),
+        "add": _by_kind(np.add, np.add),
         "and": _bitwise(np.bitwise_and),
         "atan2": _double(np.arctan2),
         "bitcast_convert": _bitcast,
@@ -261,12 +262,12 @@ ELEMENTWISE: Table = {
         "logistic": _double(_logistic),
         "maximum": _extreme(np.maximum, np.add),
         "minimum": _extreme(np.minimum, lambda a, b: -(-a - b)),
-        "multiply": _by_kind(np.multiply, _whole(np.multiply)),
-        "negate": _by_kind(np.negative, _whole(np.negative)),
+        "multiply": _by_kind(np.multiply, np.multiply),
+        "negate": _by_kind(np.negative, np.negative),
         "not": _bitwise(np.invert),
         "or": _bitwise(np.bitwise_or),
         "popcnt": _count(lambda value, bits: np.bitwise_count(value)),
-        "power": _by_kind(in_double(np.power), _whole(power)),
+        "power": _by_kind(in_double(np.power), power),
         "real": _part("real"),
         "reduce_precision": _reduce_precision,
         "remainder": _remainder,
@@ -280,7 +281,7 @@ ELEMENTWISE: Table = {
         "sign": _sign,
         "sine": _double(np.sin),
         "sqrt": _double(np.sqrt),
-        "subtract": _by_kind(np.subtract, _whole(np.subtract)),
+        "subtract": _by_kind(np.subtract, np.subtract),
         "tan": _double(np.tan),
         "tanh": _double(np.tanh),
         "xor": _bitwise(np.bitwise_xor),

@@ -17,7 +17,7 @@ from jax_ir_pairs.interpreter.blocks import Budget, Change, Compiler
 from jax_ir_pairs.interpreter.collectives import Devices
 from jax_ir_pairs.interpreter.control import CONTROL
 from jax_ir_pairs.interpreter.mesh import mesh_of
-from jax_ir_pairs.interpreter.operation import Array, UnsupportedError
+from jax_ir_pairs.interpreter.operation import Array, UnsupportedError, forget_module
 from jax_ir_pairs.interpreter.regions import functions_of, nested
 
 LIMIT = 300_000.0
@@ -58,7 +58,10 @@ class Interpreter:
         functions = functions_of(module)
         devices = Devices(num_devices, meshes)
         compiler = Compiler(functions, devices, self._budget, CONTROL, change)
-        self._main = compiler.function("main")
+        try:
+            self._main = compiler.function("main")
+        finally:
+            forget_module()
 
     @property
     def spent(self) -> float:
@@ -104,7 +107,7 @@ def make_ready(module: ir.Module) -> None:
     """Takes out of a module what only says where values lie, and has CHLO become StableHLO."""
     _register_passes()
     others = False
-    for op in list(nested([module.operation])):
+    for op in nested([module.operation]):
         name = op.name
         if name.startswith("chlo.") or name == "stablehlo.composite":
             others = True

@@ -19,6 +19,7 @@ from jax_ir_pairs.interpreter.operation import (
     dtype_of,
     integer,
     ints,
+    of_module,
     shape_of,
     type_of,
 )
@@ -32,12 +33,18 @@ def constant(op: ir.Operation) -> Array:
         return np.asarray(real + 1j * imaginary, dtype)
     attribute: Any = op.attributes["value"]
     if attribute.is_splat:
-        return np.broadcast_to(np.array(attribute.get_splat_value().value).astype(dtype), shape)
+        return _splat(attribute)
     if dtype.isbuiltin == 1:  # of NumPy itself
         return np.array(attribute)
     kind = ir.RankedTensorType.get(shape, ir.Type.parse("f32" if is_float(dtype) else "i32"))
     [wide] = _evaluated(op, lambda value: stablehlo.ConvertOp(kind, value))
     return wide.astype(dtype)
+
+
+@of_module
+def _splat(attribute: Any) -> Array:
+    shape, dtype = type_of(attribute.type)
+    return everywhere(np.array(attribute.get_splat_value().value).astype(dtype), shape)
 
 
 def _evaluated(op: ir.Operation, *functions: Callable[[Value], Any]) -> list[Array]:
@@ -78,26 +85,34 @@ def _iota(op: ir.Operation) -> Kernel:
 
 def _broadcast(op: ir.Operation) -> Kernel:
     shape, own = shape_of(op.results[0]), shape_of(op.operands[0])
-    if shape == own == ():  # in the body of a reduction it is an array
-        return lambda value: value
+    if own == ():
+        # In the body of a reduction a scalar is an array.
+        return (lambda value: everywhere(value, shape)) if shape else lambda value: value
     sides = [1] * len(shape)
     axes = ints(op, "broadcast_dimensions")
     for axis, side in zip(axes, own, strict=True):
         sides[axis] = side
     order = tuple(sorted(range(len(axes)), key=lambda place: axes[place]))
-    return lambda value: np.broadcast_to(np.transpose(value, order).reshape(sides), shape)
+    if order == tuple(range(len(axes))):
+        return lambda value: np.broadcast_to(value.reshape(sides), shape)
+    return lambda value: np.broadcast_to(value.transpose(order).reshape(sides), shape)
+
+
+def everywhere(scalar: Array, shape: tuple[int, ...]) -> Array:
+    """Gives what `numpy.broadcast_to` does of a scalar, eight times as fast."""
+    return np.ndarray(shape, scalar.dtype, scalar, 0, (0,) * len(shape))
 
 
 def _reshape(op: ir.Operation) -> Kernel:
     shape = shape_of(op.results[0])
     if shape == shape_of(op.operands[0]):
         return lambda value: value
-    return lambda value: np.reshape(value, shape)
+    return lambda value: value.reshape(shape)
 
 
 def _transpose(op: ir.Operation) -> Kernel:
     order = ints(op, "permutation")
-    return lambda value: np.transpose(value, order)
+    return lambda value: value.transpose(order)
 
 
 def _slice(op: ir.Operation) -> Kernel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -15,6 +15,7 @@ from jax_ir_pairs.interpreter.element_types import numpy_name
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Value: TypeAlias = "ir.Value[Any]"
+Found = TypeVar("Found")
 
 Kernel = Callable[..., Any]
 """Computes the result of an operation from its operands: an array, or a tuple of several."""
@@ -41,6 +42,23 @@ def numpy_dtype(mlir_name: str) -> np.dtype[Any]:
         raise UnsupportedError(f"has a {mlir_name}") from None
 
 
+_OF_MODULE: list[Any] = []
+
+
+def of_module(function: Callable[[Any], Found]) -> Callable[[Any], Found]:
+    """Remembers what a function gives for a type or an attribute, until `forget_module`."""
+    remembering = functools.lru_cache(1024)(function)
+    _OF_MODULE.append(remembering)
+    return remembering
+
+
+def forget_module() -> None:
+    """Forgets the types and attributes of a module: each keeps its whole context."""
+    for remembering in _OF_MODULE:
+        remembering.cache_clear()
+
+
+@of_module
 def type_of(kind: ir.Type) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Gives shape and dtype of a tensor type; raises [`UnsupportedError`][] for another one."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from jaxlib.mlir import ir
 
@@ -21,10 +21,14 @@ def callee(call: ir.Operation) -> str:
     return ir.FlatSymbolRefAttr(call.attributes["callee"]).value
 
 
-def nested(ops: Sequence[ir.Operation]) -> Iterator[ir.Operation]:
-    """Gives ops and those in their regions, at any depth."""
-    waiting = list(ops)
-    while waiting:
-        op = waiting.pop()
-        yield op
-        waiting += [o.operation for region in op.regions for b in region for o in b.operations]
+def nested(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
+    """Gives ops and those in their regions, at any depth, each before what is in it."""
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    for op in ops:
+        op.walk(visit, ir.WalkOrder.PRE_ORDER)
+    return found

@@ -24,12 +24,17 @@ def _sort(op: ir.Operation) -> Kernel:
 
 
 def approximate_top_k(op: ir.Operation) -> Kernel:
-    """Gives the first values by a comparator, and what goes with them: exactly, as on a CPU."""
+    """Gives the first values by a comparator, and what goes with them: exactly, as on a CPU.
+
+    Of equals XLA takes the first ones, but the last where one is asked for, by a reduction.
+    """
     named: Any = op.attributes["mhlo.backend_config"]
     axis, count = (ir.IntegerAttr(named[name]).value for name in ("reduction_dim", "top_k"))
 
     def chosen(comparator: Region, *operands: Array) -> tuple[Array, ...]:
         values = [np.moveaxis(value, axis, -1) for value in operands[: len(operands) // 2]]
+        if count == 1:
+            values = [value[..., ::-1] for value in values]
         order = _sorted(_comparing(comparator, values), values[0].shape)[..., :count]
         return tuple(np.moveaxis(value, -1, axis) for value in _at(values, order))
 

@@ -292,6 +292,11 @@ LACKING: dict[str, Case] = {
         lambda x: (*lax.approx_max_k(x, 3), *lax.approx_min_k(x, 2, reduction_dimension=0)),
         "f32[4,9]",
     ),
+    "the largest of equals": (
+        lambda x: (*lax.approx_max_k(jnp.round(x), 1), *lax.approx_max_k(jnp.round(x), 2),
+                   *lax.approx_min_k(jnp.zeros((7, 3)), 1, reduction_dimension=0)),
+        "f32[4,9]",
+    ),
     "orders of narrow formats": (
         lambda x: [jnp.sort(x.astype(t)).astype(jnp.float32)
                    for t in (jnp.float8_e4m3fn, jnp.float8_e5m2, jnp.float4_e2m1fn)],

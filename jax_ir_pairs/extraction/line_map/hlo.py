@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jax_ir_pairs.extraction.line_map.inheritance import NOWHERE, Lines, with_inherited
 
-_COMPUTATION = re.compile(r"(?:ENTRY )?%?([\w.$-]+) .*\{$")
 _INSTRUCTION = re.compile(r"  (?:ROOT )?%?([\w.$-]+) = ")
-_OPCODE = re.compile(r" ([a-z][a-z0-9-]*)\(")
+# An instruction: name, opcode, operands, and what follows them; or the name of a computation.
+_LINE = re.compile(
+    rf"^(?:{_INSTRUCTION.pattern}[^\n]*? ([a-z][a-z0-9-]*)\(([^)\n]*)([^\n]*)"
+    r"|(?:ENTRY )?%?([\w.$-]+) [^\n]*\{$)",
+    re.MULTILINE,
+)
 _METADATA = ", metadata={"
 _FRAME_OF = re.compile(r"stack_frame_id=(\d+)")
 _NAME = re.compile(r"%([\w.$-]+)")
@@ -22,8 +26,7 @@ PLACELESS = frozenset({"parameter", "constant", "tuple", "get-tuple-element", "c
 """Opcodes that mostly have no place in the source, and are given none that is not their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Instruction:
+class _Instruction(NamedTuple):
     name: str
     computation: str
     opcode: str
@@ -40,7 +43,7 @@ def lines_of(debug_text: str, file_name: str) -> list[Lines]:
     where it is used, or in a function that is called from several places from all of them.
     """
     head, frames = _frames(debug_text, file_name)
-    instructions = list(_instructions(debug_text[head:], frames))
+    instructions = list(_instructions(debug_text, head, frames))
     by_name = {instruction.name: instruction for instruction in instructions}
     members: dict[str, list[str]] = defaultdict(list)
     callers: dict[str, list[str]] = defaultdict(list)
@@ -80,26 +83,24 @@ def is_instruction(line: str) -> bool:
     return _INSTRUCTION.match(line) is not None
 
 
-def _instructions(text: str, frames: dict[int, Lines]) -> Iterable[_Instruction]:
+def _instructions(text: str, begin: int, frames: dict[int, Lines]) -> Iterable[_Instruction]:
     computation = ""
-    for line in text.split("\n"):
-        if begin := _INSTRUCTION.match(line):
-            # Where it is from stands behind all that it is.
-            head, _, metadata = line.partition(_METADATA)
-            frame = _FRAME_OF.search(metadata)
-            opcode = _OPCODE.search(head, begin.end() - 1)
-            assert opcode is not None, line
-            end = head.find(")", opcode.end())
-            yield _Instruction(
-                name=begin[1],
-                computation=computation,
-                opcode=opcode[1],
-                operands=tuple(_NAME.findall(head, opcode.end(), end)),
-                called=tuple(_NAME.findall(head, end)),
-                own=frames.get(int(frame[1]), NOWHERE) if frame else NOWHERE,
-            )
-        elif (header := _COMPUTATION.match(line)) and not line.startswith(" "):
-            computation = header[1]
+    for line in _LINE.finditer(text, begin):
+        name, opcode, operands, rest, header = line.groups()
+        if header:
+            computation = header
+            continue
+        # Where it is from stands behind all that it is.
+        attributes, _, metadata = rest.partition(_METADATA)
+        frame = _FRAME_OF.search(metadata)
+        yield _Instruction(
+            name=name,
+            computation=computation,
+            opcode=opcode,
+            operands=tuple(_NAME.findall(operands)),
+            called=tuple(_NAME.findall(attributes)) if "%" in attributes else (),
+            own=frames.get(int(frame[1]), NOWHERE) if frame else NOWHERE,
+        )
 
 
 def _frames(text: str, file_name: str) -> tuple[int, dict[int, Lines]]:
