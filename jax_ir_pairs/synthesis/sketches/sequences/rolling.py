@@ -1,4 +1,4 @@
-"""Short steps on series and sequences: differences, windows, gates."""
+"""Series and sequences: differences, windows, gates, reservoirs."""
 
 import functools
 import math
@@ -134,3 +134,42 @@ def mask_time_spans(key, sequence, max_span=integer(2, 4)):
     else:
         filler = jnp.zeros_like(sequence)
     return jnp.where(hidden_steps[..., None], filler, sequence), jnp.logical_not(hidden_steps)
+
+
+@sketch(
+    takes={
+        "key": "key",
+        "inputs": "series f[t, d]: what drives the reservoir",
+        "targets": "targets f[t]",
+    },
+    gives=("predictions f[t]", "f[m]: readout"),
+    sizes={"t": (20, 128), "d": (1, 6), "m": (6, 24)},
+    also=("Train the linear readout of a random recurrent network.",),
+)
+def fit_echo_state_network(
+    key, inputs, targets, num_units=size("m"), leak=number(0.2, 0.7), ridge=number(1e-2, 1.0)
+):
+    """Fit a ridge regression on the states of a fixed random reservoir."""
+    num_steps, num_inputs = inputs.shape
+    if len(targets) != num_steps:
+        raise ValueError(f"{num_steps} inputs but {len(targets)} targets")
+    in_key, rec_key = jax.random.split(key)
+    w_in = jax.random.uniform(in_key, (num_inputs, num_units), minval=-0.5, maxval=0.5)
+    w_rec = jax.random.normal(rec_key, (num_units, num_units))
+    # Bounded above by the Frobenius norm, so that the reservoir forgets.
+    w_rec = one_of(0.9, 0.8, 0.95) * w_rec / jnp.linalg.norm(w_rec)
+
+    def advance(state, u):
+        state = (1 - leak) * state + leak * jnp.tanh(u @ w_in + state @ w_rec)
+        return state, state
+
+    _, states = jax.lax.scan(advance, jnp.zeros(num_units, inputs.dtype), inputs)
+    washout = integer(2, 6)
+    kept, wanted = states[washout:], targets[washout:]
+    gram = kept.T @ kept + ridge * jnp.eye(num_units, dtype=kept.dtype)
+    if maybe("cholesky"):
+        cholesky = jax.scipy.linalg.cho_factor(gram)
+        readout = jax.scipy.linalg.cho_solve(cholesky, kept.T @ wanted)
+    else:
+        readout = jnp.linalg.solve(gram, kept.T @ wanted)
+    return states @ readout, readout

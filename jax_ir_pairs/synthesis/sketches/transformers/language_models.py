@@ -276,31 +276,3 @@ def score_continuations(params, tokens, prompt_length):
     if maybe("per_token"):
         return total / jnp.maximum(jnp.sum(is_answer, axis=1), 1)
     return total
-
-
-@sketch(
-    takes={"key": "key", "tokens": "tokens i[b, t]"},
-    gives={"tokens": "tokens i[b, t]", "labels": "i[b, t]", "weights": "f[b, t]"},
-    sizes={"b": (1, 32), "t": (4, 128), "v": (8, 512)},
-    also=("Hide some tokens, to be predicted from the others.",),
-)
-def corrupt_for_mlm(key, tokens, vocab_size=size("v"), share=number(0.1, 0.3), mask_token=3):
-    """Corrupt tokens as masked language models are trained on."""
-    chosen_key, action_key, token_key = jax.random.split(key, 3)
-    chosen = jax.random.bernoulli(chosen_key, share, tokens.shape)
-    if maybe("keep_special"):
-        # Padding and separators stay what they are.
-        chosen = chosen & (tokens > one_of(0, 1))
-    if maybe("bert_recipe"):
-        # Of the chosen ones, 80 % are masked, 10 % are random, and 10 % stay.
-        action = jax.random.uniform(action_key, tokens.shape)
-        replacement = jax.random.randint(token_key, tokens.shape, 0, vocab_size)
-        corrupted = jnp.where(action < 0.8, mask_token, tokens)
-        corrupted = jnp.where(action >= 0.9, replacement, corrupted)
-    else:
-        keep = jax.random.bernoulli(action_key, 0.1, tokens.shape)
-        other = jax.random.randint(token_key, tokens.shape, 0, vocab_size)
-        corrupted = jnp.where(keep, other, mask_token)
-    inputs = jnp.where(chosen, corrupted, tokens)
-    labels = jnp.where(chosen, tokens, one_of(-1, -100))
-    return {"tokens": inputs, "labels": labels, "weights": chosen.astype(jnp.float32)}
