@@ -25,6 +25,8 @@ from jax_ir_pairs.synthesis.stream import Stream
 _DEPTH = 3
 """Sketches inside of sketches."""
 _TRIES = 6
+_REVERSE = frozenset({"grad", "value_and_grad", "jacrev", "hessian", "vjp"})
+"""Where one of them is, no loop may be inside whose steps nobody knows."""
 _SHARED = ("stream", "library")
 """What a drawing has of its program's whole."""
 _KEPT = 0.2
@@ -61,6 +63,8 @@ class Drawing:
     signatures: dict[str, Signature] = field(default_factory=dict)
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
     fit: Fit = field(default_factory=Fit)
+    reverse: bool = False
+    """Whether something of the program is differentiated in reverse."""
 
     def add(self, sketch: Sketch, depth: int = 0) -> Signature:
         """Takes a sketch in, with all that it needs, and gives its signature.
@@ -91,6 +95,7 @@ class Drawing:
         if item.name in self.spaces:
             return
         self.spaces[item.name] = space
+        self.reverse |= not _REVERSE.isdisjoint(item.words)
         if isinstance(item, Sketch):
             stated = {s for type in item.takes.values() for s in symbols(type)} | set(item.sizes)
             for symbol in sorted(stated):
@@ -150,6 +155,7 @@ class Drawing:
         candidates = [
             s for s in fitting(self.library, hole)
             if s.name not in self.spaces and s.name not in item.bound
+            and not (self.reverse and "while_loop" in s.words)
         ]  # fmt: skip
         for _ in range(min(_TRIES, len(candidates))):
             chosen = self.stream.weighted(candidates, [s.weight for s in candidates])

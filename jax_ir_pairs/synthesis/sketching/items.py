@@ -54,8 +54,9 @@ def _comments(work: Text, names: Mapping[str, str], *, keep: bool) -> None:
         if not any(first <= start < last for first, last in spans):
             continue
         text = file.text[start:end]
+        keep_this = keep and not text.startswith(("# fmt:", "# noqa"))
         line_start = file.text.rindex("\n", 0, start) + 1
-        if keep:
+        if keep_this:
             new = re.sub(r"`(\w+)`", lambda m: f"`{names.get(m[1], m[1])}`", text)
             work.edits.append((start, end, new))
         elif not file.text[line_start:start].strip():

@@ -50,6 +50,8 @@ class Item:
         under_way: list[ast.AST] = [self.node, *self.more]
         while under_way:
             node = under_way.pop()
+            if is_call_of(node, "sketch"):
+                continue
             found.append(node)
             if not isinstance(node, ast.JoinedStr):
                 under_way += ast.iter_child_nodes(node)

@@ -88,18 +88,20 @@ def _fitted(lines: list[str]) -> list[str]:
             found.append(line)
         elif (match := _DEFINITION.fullmatch(line)) is not None:
             found += statement(match[2], match[3], len(match[1]), match[4])
-        elif (match := _STATEMENT.fullmatch(line)) is not None and _means_something(line):
+        elif (match := _STATEMENT.fullmatch(line)) is not None:
             several = statement(match[2], match[3], len(match[1]))
-            found += several if _means_something("\n".join(several)) else [line]
+            found += several if _same("\n".join(several), line) else [line]
         else:
             found.append(line)
     return found
 
 
-def _means_something(text: str) -> bool:
-    """Tells whether a text is a statement by itself, and has nothing that may not be split."""
+def _same(text: str, line: str) -> bool:
+    """Tells whether a text means what a line does, which is a statement without remarks."""
+    if '"' in line or "#" in line:
+        return False
     try:
-        ast.parse(text.strip().removeprefix("return "))
+        trees = [ast.parse(part.strip().removeprefix("return ")) for part in (text, line)]
     except SyntaxError:
         return False
-    return '"' not in text and "#" not in text
+    return ast.dump(trees[0]) == ast.dump(trees[1])

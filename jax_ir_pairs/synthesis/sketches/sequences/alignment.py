@@ -7,41 +7,6 @@ from jax_ir_pairs.synthesis.holes import maybe, number, one_of, sketch
 
 
 @sketch(
-    takes={"first": "tokens i[s]", "second": "tokens i[t]"},
-    gives="i[]: distance",
-    sizes={"s": (2, 48), "t": (2, 48)},
-    also=("Count the edits that turn one sequence of tokens into another.",),
-)
-def edit_distance(first, second, substitution_cost=one_of(1, 2)):
-    """Measure the Levenshtein distance of two token sequences."""
-    if first.ndim != 1 or second.ndim != 1:
-        raise ValueError(f"expected token sequences, got {first.shape} and {second.shape}")
-    columns = jnp.arange(second.shape[0] + 1)
-    if maybe("compare_first"):
-        # The cost of every pair of tokens, before the recursion.
-        costs = jnp.where(first[:, None] == second[None, :], 0, substitution_cost)
-    else:
-        costs = first
-
-    def next_row(row, inputs):
-        index, current = inputs
-        if maybe("compare_first"):
-            diagonal = row[:-1] + current
-        else:
-            diagonal = row[:-1] + jnp.where(second == current, 0, substitution_cost)
-        partial_row = jnp.concatenate([index[None], jnp.minimum(row[1:] + 1, diagonal)])
-        # Insertions run along the row: a running minimum, once their cost is taken out.
-        new = jax.lax.cummin(partial_row - columns) + columns
-        return new, one_of(None, new[-1])
-
-    indices = jnp.arange(1, first.shape[0] + 1)
-    row, _ = jax.lax.scan(next_row, columns, (indices, costs))
-    if maybe("normalized", 0.3):
-        return row[-1] * 100 // max(first.shape[0], second.shape[0])
-    return row[-1]
-
-
-@sketch(
     takes={"first": "series f[n]", "second": "series f[m]"},
     gives="f[]: cost",
     sizes={"n": (3, 40), "m": (3, 40)},
