@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from jax_ir_pairs.config import Limits, config_names, load_config
@@ -25,9 +26,17 @@ def test_the_example_is_what_the_compiler_makes() -> None:
     inputs = re.search(r"`(\[\[.*?\]\])`", README)
     assert inputs is not None
     with ExtractionProcess(Limits()) as process:
-        extraction = process.extract(Program(python, "f", inputs[1], "expression", (), "0" * 16))
-    assert fusion in extraction.optimized_hlo
-    assert extraction.num_fusions == 3
+        entry = re.findall(r"^def (\w+)", python, re.MULTILINE)[-1]
+        extraction = process.extract(Program(python, entry, inputs[1], "losses", (), "0" * 16))
+    assert fusion.rstrip("\n") in extraction.optimized_hlo
+    assert extraction.num_fusions == 5
+
+
+def test_the_example_is_a_row_of_the_sample() -> None:
+    rows = pq.read_table(ROOT / "data/sample/train-00000-of-00001.parquet").to_pylist()
+    python = re.search(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert python is not None
+    assert python[1] in {row["python"] for row in rows}
 
 
 def test_the_table_of_configs_is_theirs() -> None:

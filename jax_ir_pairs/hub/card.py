@@ -144,6 +144,8 @@ def _dataset_info(manifest: Manifest) -> dict[str, Any]:
 
 def _feature(field: pa.Field) -> dict[str, Any]:
     """Describes a column, or a field of one, as every version of `datasets` reads it."""
+    if pa.types.is_struct(field.type):
+        return {"name": field.name, "struct": [_feature(inner) for inner in field.type.fields]}
     if not pa.types.is_list(field.type):
         return {"name": field.name, "dtype": _dtype(field.type)}
     items = field.type.value_type
