@@ -135,7 +135,7 @@ def family_transform(statistics: Statistics) -> Figure:
         for column, name in enumerate(names):
             rows = statistics.family_transforms[family].get(name, 0)
             shares[row, column] = 100 * rows / statistics.families[family]
-    figure = _figure(8.5, 1.9 + 0.29 * max(len(families), 5))
+    figure = _figure(8.5, 1.9 + 0.24 * max(len(families), 5))
     axes = figure.subplots()
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=100, edgecolors="white", linewidth=1)
     for (row, column), share in np.ndenumerate(shares):
