@@ -91,7 +91,10 @@ def test_a_file_extends_another_by_whole_keys(tmp_path: Path) -> None:
         (("splits", "{train: 1, validation: 1, test: 1, test_ops: -1}"), "splits.test_ops: -1: In"),
         (("splits", "3"), "splits: 3: "),
         (("recipe", "{families: {exprssion: 1}}"), "unknown family 'exprssion'; there are ["),
-        (("recipe", "{families: {neural: 0}}"), "at least one family or theme needs a weight over 0"),
+        (
+            ("recipe", "{families: {neural: 0}}"),
+            "at least one family or theme needs a weight over 0",
+        ),
         (("recipe", "{families: {neural: -1}}"), "recipe.families.neural: -1: Input should be gre"),
         (("recipe", "{families: {neural: .inf}}"), "recipe.families.neural: "),
         (("recipe", "{families: {neural: 1}, size: {median: 90, largest: 20}}"), "median 90 is ov"),

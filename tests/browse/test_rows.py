@@ -52,7 +52,7 @@ def test_rows_of_several_shards_and_row_groups(tmp_path: Path, rows: list[dict[s
 
 def test_a_row_as_the_page_reads_it(sample: FolderRows, rows: list[dict[str, Any]]) -> None:
     row = sample.row(9)
-    assert row["call"] == "forward(n: i32[], x: f32[4,2,32], y: f32[4,2,4])"
+    assert row["call"] == "run(image: f32[10,48])"
     assert row["texts"] == {level: rows[9][level] for level in LEVELS}
     assert row["lines"] == [
         [e["python"], *(e[name] for name in LEVELS[1:])] for e in rows[9]["line_map"]

@@ -18,7 +18,7 @@ from jax_ir_pairs.config import Config, Recipe, Splits
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import CheckRequest, Extraction, TargetLevels
 from jax_ir_pairs.extraction.result import Pass
-from jax_ir_pairs.synthesis.graph import Function
+from jax_ir_pairs.synthesis.held_out import Kind
 from jax_ir_pairs.synthesis.program import Program
 from tests.extractions import fake_extraction
 
@@ -34,15 +34,12 @@ CONFIG = Config(
 """Five shards: three of train, one of validation, one of test."""
 
 
-_ENTRY = Function("entry", (), (), ())
-
-
 @dataclass(frozen=True)
 class FakeDraft:
     """A program for each seed, a structure for each two; nothing is held out."""
 
     seed: int
-    entry: Function = _ENTRY
+    held_out: Kind = "none"
 
     @property
     def canonical_hash(self) -> str:

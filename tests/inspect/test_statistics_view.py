@@ -94,7 +94,7 @@ def test_eighty_columns_are_enough(everything: Statistics) -> None:
 
 
 def test_the_terminal_gets_the_same_figures(sample: Statistics) -> None:
-    text = printed(sample, 400)
+    text = printed(sample, 1000)
     for line in markdown(sample).splitlines():
         if line.startswith("- ") and not line.startswith(("- Splits", "- Median")):
             for fact in line.removeprefix("- ").split(". "):
