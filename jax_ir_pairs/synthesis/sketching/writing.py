@@ -25,6 +25,7 @@ _CLASHES = re.compile(
 )
 """A variable with a name that some dialects use for a module or a function of JAX."""
 _DEFINITION = re.compile(r"( *)(def \w+)(\(.*\))((?: -> .+)?:)")
+_OPENED, _CLOSED = re.compile(r" *def \w+\("), re.compile(r" *\)(?: -> .+)?:")
 _STATEMENT = re.compile(r"( *)((?:return |[\w, ]+ = )?)(.+)")
 
 
@@ -83,7 +84,7 @@ def entry_parameters(drawing: Drawing, entry: Sketch, passed: frozenset[str]) ->
 def _fitted(lines: list[str]) -> list[str]:
     """Gives lines with each statement that is too long for one line on several."""
     found: list[str] = []
-    for line in lines:
+    for line in _joined(lines):
         if len(line) <= WIDTH:
             found.append(line)
         elif (match := _DEFINITION.fullmatch(line)) is not None:
@@ -93,6 +94,18 @@ def _fitted(lines: list[str]) -> list[str]:
             found += several if _same("\n".join(several), line) else [line]
         else:
             found.append(line)
+    return found
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """Gives lines with the head of each function on one line, where it fits on one again."""
+    found: list[str] = []
+    for line in lines:
+        found.append(line)
+        if len(found) > 2 and _OPENED.fullmatch(found[-3]) and _CLOSED.fullmatch(line):
+            head = found[-3] + found[-2].strip().rstrip(",") + line.strip()
+            if len(head) <= WIDTH:
+                found[-3:] = [head]
     return found
 
 
