@@ -17,7 +17,7 @@ from tests.synthesis.tracing import (
 @cache
 def _reached() -> frozenset[str]:
     found: set[str] = set()
-    for seed, draft in drafts(80, only("sparse")):
+    for seed, draft in drafts(160, only("sparse")):
         program = draft.program()
         jaxpr = traced_as_built(program, draft.entry, seed)
         found.update(primitives(jaxpr))

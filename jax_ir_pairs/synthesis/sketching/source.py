@@ -21,7 +21,7 @@ from jax_ir_pairs.synthesis.sketching.choices import (
     is_option,
     segment,
 )
-from jax_ir_pairs.synthesis.sketching.types import Type, interface, parse
+from jax_ir_pairs.synthesis.sketching.types import Type, interface, keys_of, parse
 
 FOLDER = Path(__file__).parent.parent / "sketches"
 
@@ -120,6 +120,12 @@ class Sketch(Item):
     details: str = ""
     weight: float = 1.0
     entry: bool = True
+
+    @cached_property
+    def spelled_out(self) -> frozenset[str]:
+        """Also the keys of its parameters' dicts, which `f(**params)` makes names."""
+        keys = (key for type in self.takes.values() for key in keys_of(type))
+        return super().spelled_out.union(keys)
 
     @property
     def function(self) -> ast.FunctionDef:

@@ -137,6 +137,20 @@ def symbols(item: Type | Dim) -> Iterator[str]:
         yield from symbols(part)
 
 
+def keys_of(type: Type) -> Iterator[str]:
+    """Gives the keys of all dicts in a type."""
+    match type:
+        case Fields(items=items):
+            for key, part in items:
+                yield key
+                yield from keys_of(part)
+        case Repeated(element=element):
+            yield from keys_of(element)
+        case tuple():
+            for part in type:
+                yield from keys_of(part)
+
+
 def within(item: Any, space: str) -> Any:
     """Gives a type or a size with its symbols and variables in a name space: `n` as `space.n`."""
     match item:

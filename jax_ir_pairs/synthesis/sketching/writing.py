@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,9 @@ def write(draft: SketchDraft, style: Style, stream: Stream) -> Written:
     if not any(_CLASHES.search(line) for block in blocks for line in block):
         blocks = [style.dialect("\n".join(block)).split("\n") for block in blocks]
     source = module(
-        [_fitted(block) for block in blocks], x64=draft.dtype == "f64", variables=variables
+        [_fitted(without_idle(block)) for block in blocks],
+        x64=draft.dtype == "f64",
+        variables=variables,
     )
     if style.module_doc:
         source = f'"""{purpose}"""\n\n{source}'
@@ -95,6 +98,32 @@ def _fitted(lines: list[str]) -> list[str]:
         else:
             found.append(line)
     return found
+
+
+def without_idle(lines: list[str]) -> list[str]:
+    """Gives lines without assignments that nothing reads: what choices and checks leave behind."""
+    while True:
+        tree = ast.parse("\n".join(lines))
+        names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+        read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+        idle = next(_idle(tree, read), None)
+        if idle is None:
+            return lines
+        first = idle.lineno - 1
+        while lines[first - 1].lstrip().startswith("#"):
+            first -= 1
+        lines = lines[:first] + lines[idle.end_lineno :]
+
+
+def _idle(tree: ast.Module, read: set[str]) -> Iterator[ast.Assign]:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef) or not isinstance(body, list):
+            continue
+        for part in body if len(body) > 1 else ():
+            match part:
+                case ast.Assign(targets=[ast.Name(id=name)]) if name not in read:
+                    yield part
 
 
 def _joined(lines: list[str]) -> list[str]:

@@ -165,12 +165,12 @@ def kernel_mean_discrepancy(a, b, bandwidths=one_of((0.5, 1.0, 2.0), (1.0,), (0.
     """Compare two domains by the means of their kernel features."""
     if any(h <= 0 for h in bandwidths):
         raise ValueError(f"bandwidths must be positive, got {bandwidths}")
-    n, m = a.shape[0], b.shape[0]
     k_aa = _gaussian_gram(a, a, bandwidths)
     k_bb = _gaussian_gram(b, b, bandwidths)
     k_ab = _gaussian_gram(a, b, bandwidths)
     if maybe("unbiased"):
         # A sample is not compared with itself.
+        n, m = a.shape[0], b.shape[0]
         within_a = (jnp.sum(k_aa) - jnp.trace(k_aa)) / (n * (n - 1))
         within_b = (jnp.sum(k_bb) - jnp.trace(k_bb)) / (m * (m - 1))
     else:
