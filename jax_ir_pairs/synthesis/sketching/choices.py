@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,14 @@ def all_choices(segment: Segment) -> Iterator[Choice]:
         yield choice
         for alternative in choice.alternatives:
             yield from all_choices(alternative)
+
+
+def choices_left(segment: Segment, outcomes: Mapping[Choice, int | str]) -> Iterator[Choice]:
+    """Gives the choices of a segment and of what is left of it, in order."""
+    for choice in segment.choices:
+        yield choice
+        for alternative in left(choice, outcomes[choice]):
+            yield from choices_left(alternative, outcomes)
 
 
 def hole_call(node: ast.AST) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from jax_ir_pairs.synthesis.canonical import digests
 from jax_ir_pairs.synthesis.held_out import Kind
 from jax_ir_pairs.synthesis.program import Program
-from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment, left
+from jax_ir_pairs.synthesis.sketching.choices import Choice, choices_left
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing, usual_range
 from jax_ir_pairs.synthesis.sketching.facts import Facts, facts
 from jax_ir_pairs.synthesis.sketching.fit import Unfit, value
@@ -101,22 +101,17 @@ class SketchDraft:
         parts = [f"{self.entry.name} {sorted(self.passed)}\0{self.dtype}{self.inputs}\1"]
         for item in drawing.order:
             parts.append(f"\n{item.name}")
-            parts += self._choices(item.segment)
+            for choice in choices_left(item.segment, self.outcomes):
+                outcome = self.outcomes[choice]
+                parts.append(f" {outcome}" if choice.alternatives else f" \0{outcome}\1")
         parts += (f"\n{hole.name}={s.name}" for hole, s in drawing.fillers.items() if s)
         parts += (f"\n{step.sketch.name}{step.arguments}" for step in self.story.steps)
         return digests("".join(parts))
 
-    def _choices(self, segment: Segment) -> Iterator[str]:
-        for choice in segment.choices:
-            outcome = self.outcomes[choice]
-            yield f" {outcome}" if choice.alternatives else f" \0{outcome}\1"
-            for alternative in left(choice, outcome):
-                yield from self._choices(alternative)
-
 
 def draw_sketch(library: Library, theme: str, stream: Stream, style: Stream) -> SketchDraft:
     """Gives a program of a theme."""
-    sketches = [sketch for sketch in library.by_theme[theme] if sketch.entry]
+    sketches = library.by_theme[theme]
     for _ in range(_TRIES):
         first = stream.weighted(sketches, [sketch.weight for sketch in sketches])
         try:
@@ -210,15 +205,8 @@ def _with_sizes(drawing: Drawing, sizes: Mapping[str, int]) -> dict[Choice, int 
     outcomes = dict(drawing.outcomes)
     for item in drawing.order:
         space = drawing.spaces[item.name]
-        for choice in _all_choices(item.segment, outcomes):
+        for choice in choices_left(item.segment, outcomes):
             if choice.kind == "size":
                 wanted = within(dim(choice.arguments[0]), space)
                 outcomes[choice] = str(value(drawing.fit.resolved(wanted), sizes))
     return outcomes
-
-
-def _all_choices(segment: Segment, outcomes: Mapping[Choice, int | str]) -> Iterator[Choice]:
-    for choice in segment.choices:
-        yield choice
-        for alternative in left(choice, outcomes[choice]):
-            yield from _all_choices(alternative, outcomes)

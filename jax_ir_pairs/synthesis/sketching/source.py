@@ -264,7 +264,8 @@ class Library:
         """The sketches of each theme that may be programs by themselves."""
         found: dict[str, list[Sketch]] = {}
         for sketch in self.sketches.values():
-            found.setdefault(sketch.file.theme, []).append(sketch)
+            if sketch.entry:
+                found.setdefault(sketch.file.theme, []).append(sketch)
         return found
 
 

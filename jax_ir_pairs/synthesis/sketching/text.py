@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment, left
+from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment, is_call_of, left
 from jax_ir_pairs.synthesis.sketching.source import Item, SourceFile
 
 Edit = tuple[int, int, str]
@@ -149,16 +149,12 @@ def item_spans(item: Item) -> list[tuple[int, int]]:
     for node in (item.node, *item.more):
         first = node.lineno
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            first = min([first, *(d.lineno for d in node.decorator_list if not _is_sketch(d))])
+            first = min(
+                [first, *(d.lineno for d in node.decorator_list if not is_call_of(d, "sketch"))]
+            )
         assert node.end_lineno is not None
         found.append((starts[first - 1], starts[node.end_lineno]))
     return found
-
-
-def _is_sketch(node: ast.expr) -> bool:
-    return (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sketch"
-    )
 
 
 def renaming(item: Item, names: Mapping[str, str], own: frozenset[str]) -> Iterator[Edit]:
