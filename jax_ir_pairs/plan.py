@@ -37,6 +37,7 @@ from jax_ir_pairs.fingerprint import code_digest
 from jax_ir_pairs.synthesis import Draft, draw
 from jax_ir_pairs.synthesis.functions import num_programs
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft
+from jax_ir_pairs.synthesis.sketching.outline import NEARLY, Outline
 
 Progress = Callable[[int, int], None]
 """Called now and then with the seeds found so far and the seeds wanted."""
@@ -64,7 +65,7 @@ class PlanCounts:
 
     candidates: int
     duplicates: int
-    """Candidates whose canonical form an earlier one had."""
+    """Candidates whose canonical form an earlier one had, or that are nearly the same as one."""
     surplus: int
     """Candidates of no split, or of one that was full while another was not."""
 
@@ -197,7 +198,7 @@ def enumerate_plan(config: Config, number: int = 0, on_progress: Progress | None
     wanted = {split: planned_in(config, split, of_block.shards[split]) for split in splits}
     seeds = {split: array("Q") for split in splits}
     found = dict.fromkeys(splits, 0)
-    seen: set[int] = set()
+    earlier = _Earlier()
     candidates = duplicates = surplus = 0
     while lacking := [split for split in splits if len(seeds[split]) < wanted[split]]:
         if candidates == len(of_block.seeds):
@@ -206,11 +207,9 @@ def enumerate_plan(config: Config, number: int = 0, on_progress: Progress | None
         seed = of_block.seeds[candidates]
         candidates += 1
         draft = draw(config.recipe, seed)
-        canonical = int(draft.canonical_hash, 16)
-        if canonical in seen:
+        if not earlier.add(draft):
             duplicates += 1
         else:
-            seen.add(canonical)
             split = split_of(draft)
             if split in seeds and len(seeds[split]) < wanted[split]:
                 seeds[split].append(seed)
@@ -225,6 +224,28 @@ def enumerate_plan(config: Config, number: int = 0, on_progress: Progress | None
                     counts = PlanCounts(candidates, duplicates, surplus)
                     raise _too_few(config, s, found[s], wanted[s], counts)
     return Plan(seeds, of_block.shards, PlanCounts(candidates, duplicates, surplus))
+
+
+class _Earlier:
+    """The programs of a block so far, as far as the next ones must differ from them."""
+
+    def __init__(self) -> None:
+        self._canonical: set[int] = set()
+        self._outlines: dict[tuple[str, ...], list[Outline]] = {}
+
+    def add(self, draft: Draft | SketchDraft) -> bool:
+        """Adds a program and tells whether it is new; one that is not is not added."""
+        canonical = int(draft.canonical_hash, 16)
+        if canonical in self._canonical:
+            return False
+        if isinstance(draft, SketchDraft):
+            outline = draft.outline
+            like = self._outlines.setdefault(outline.items, [])
+            if any(outline.similarity(other) >= NEARLY for other in like):
+                return False
+            like.append(outline)
+        self._canonical.add(canonical)
+        return True
 
 
 def _is_poor(split: str, before: int, found: int, wanted: int) -> bool:

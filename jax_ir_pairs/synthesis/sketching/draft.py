@@ -13,6 +13,7 @@ from jax_ir_pairs.synthesis.sketching.choices import Choice, choices_left
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing, usual_range
 from jax_ir_pairs.synthesis.sketching.facts import Facts, facts
 from jax_ir_pairs.synthesis.sketching.fit import Unfit, value
+from jax_ir_pairs.synthesis.sketching.outline import Outline, pieces
 from jax_ir_pairs.synthesis.sketching.sizes import draw_sizes
 from jax_ir_pairs.synthesis.sketching.source import Library, Sketch
 from jax_ir_pairs.synthesis.sketching.stories import Story, draw_story
@@ -75,6 +76,13 @@ class SketchDraft:
     def held_out(self) -> Kind:
         """What of the program is held out of training."""
         return self._facts.held_out
+
+    @property
+    def outline(self) -> Outline:
+        """What the program is made of, to compare it with others before it is written."""
+        order = self.drawing.order
+        found = (piece for item in order for piece in pieces(item.segment, self.outcomes))
+        return Outline(tuple(item.name for item in order), frozenset(found))
 
     def transforms(self) -> tuple[str, ...]:
         """Gives the distinct transformations, in order from outside in."""

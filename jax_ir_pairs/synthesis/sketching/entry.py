@@ -60,7 +60,8 @@ def _keys(number: int) -> tuple[dict[str, str], list[str]]:
 
 def _name(hand: Hand, story: Story) -> str:
     """Gives a name after what the entry point takes, does or gives."""
-    first, last, result = story.steps[0].sketch, story.steps[-1].sketch, story.returned[-1]
+    first, last = story.steps[0].sketch, story.steps[-1].sketch
+    result = story.returned[-1] if story.returned else last.name
     given = parameters_of(story)[0]
     taken = {item.name for item in hand.drawing.order} | {value.name for value in story.values}
     candidates = (

@@ -14,7 +14,7 @@ _USUAL = (
 )  # fmt: skip
 _SMALL = 64
 _LARGE = 128
-LARGE_SHARE = 0.26
+LARGE_SHARE = 0.75
 """Programs that have a side of 128 or more where their types allow it."""
 _TRIES = 30
 
@@ -54,8 +54,8 @@ def _side(stream: Stream, low: int, high: int, large: bool, taken: set[int]) -> 
     usual = [n for n in _USUAL if low <= n <= high]
     if large:
         usual = [n for n in usual if n >= _LARGE] or usual
-        # Half as likely each time that it doubles.
-        return stream.weighted(usual, [1 / n for n in usual]) if usual else high
+        # Less likely each time that it doubles.
+        return stream.weighted(usual, [n**-0.7 for n in usual]) if usual else high
     usual = [n for n in usual if n <= _SMALL] or usual[:1] or [low]
     free = [n for n in usual if n not in taken]
     return stream.choice(free if free and stream.chance(0.8) else usual)

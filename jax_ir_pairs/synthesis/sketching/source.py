@@ -58,6 +58,11 @@ class Item:
         return tuple(found)
 
     @cached_property
+    def num_nodes(self) -> int:
+        """Its size, whatever is chosen."""
+        return len(self.nodes)
+
+    @cached_property
     def has_checks(self) -> bool:
         """Whether it checks something and fails."""
         return any(isinstance(node, ast.Raise | ast.Assert) for node in self.nodes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 from keyword import iskeyword
@@ -14,9 +14,14 @@ from jax_ir_pairs.synthesis.sketching.fit import Unfit
 from jax_ir_pairs.synthesis.sketching.roles import ROLES, fits
 from jax_ir_pairs.synthesis.sketching.source import Library, Sketch
 from jax_ir_pairs.synthesis.sketching.types import Array, Type
+from jax_ir_pairs.synthesis.stream import Stream
 
-_LENGTHS = ((1, 40.0), (2, 25.0), (3, 18.0), (4, 10.0), (5, 7.0))
-"""Steps of a program, and how often there are as many."""
+_LENGTHS = ((2, 48.0), (3, 28.0), (4, 15.0), (5, 9.0))
+"""Steps of a program that has several, and how often there are as many, where some fit."""
+_USUAL_SIZE = 270
+"""Nodes of a sketch that is a whole program as often as not: longer ones are so more often."""
+_PREPARED = 0.6
+"""Arguments of the first sketch that another step makes, where one can and the length allows it."""
 _TRIES = 4
 KEY = "key"
 """The name of the entry point's random key; each step that takes one has one of its own."""
@@ -56,6 +61,8 @@ class Story:
     steps: list[Step] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     num_keys: int = 0
+    num_spare: int = 0
+    """Steps that may be added for arguments that could be inputs as well."""
 
     @property
     def inputs(self) -> list[Value]:
@@ -75,19 +82,23 @@ class Story:
 
     def state(self) -> tuple[Any, ...]:
         """Gives what [`restore`][] takes, once."""
-        values = [replace(value) for value in self.values]
+        values = [(value, value.used, value.replaced) for value in self.values]
         return self.drawing.state(), [*self.steps], values, self.num_keys
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Makes the story what it was."""
-        drawing, self.steps, self.values, self.num_keys = state
+        drawing, self.steps, values, self.num_keys = state
+        self.values = []
+        for value, value.used, value.replaced in values:
+            self.values.append(value)
         self.drawing.restore(drawing)
 
     def step(self, sketch: Sketch, *, has_to_use: bool = False) -> None:
-        """Adds a step; raises [`Unfit`][], and then the story may be half way."""
+        """Adds a step; raises [`Unfit`][], and then the story may be half way.
+
+        One that does not say what it gives is the last step: what it gives is returned.
+        """
         signature = self.drawing.add(sketch)
-        if signature.gives is None:
-            raise Unfit(f"{sketch.name} does not say what it gives")
         was_open = [value for value in self.values if value.is_open]
         arguments: list[str] = []
         taken: list[Value] = []
@@ -103,17 +114,16 @@ class Story:
         if has_to_use and not any(value in was_open for value in taken):
             raise Unfit(f"{sketch.name} goes on with nothing")
         gives = signature.gives
-        parts = gives if isinstance(gives, tuple) else (gives,)
+        if gives is None and self.returned:
+            raise Unfit(f"{sketch.name} would be returned beside other values")
+        parts = () if gives is None else gives if isinstance(gives, tuple) else (gives,)
         made = [self._result(part, sketch, taken) for part in parts]
         self.steps.append(Step(sketch, tuple(arguments), tuple(value.name for value in made)))
 
     def _argument(self, name: str, type: Type, taken: list[Value], sketch: Sketch) -> Value:
         value = self._available(type, taken)
-        if value is None and not is_input(type):
-            self._produce(type)
-            value = self._available(type, taken)
-            if value is None:
-                raise Unfit(f"nothing gives {type}")
+        if value is None and (not is_input(type) or self._is_prepared(type)):
+            value = self._produced(type, taken)
         if value is None:
             role = type.role if isinstance(type, Array) else ""
             free = self._free(name, role, f"{sketch.name.split('_')[0]}_{name}")
@@ -138,17 +148,40 @@ class Story:
             return value
         return None
 
-    def _produce(self, type: Type) -> None:
-        """Adds a step that gives a value of a type."""
+    def _is_prepared(self, type: Type) -> bool:
+        """Tells whether a step makes an argument that could be an input as well."""
+        if not self.num_spare or not isinstance(type, Array) or not type.role:
+            return False
+        return self.drawing.stream.chance(_PREPARED)
+
+    def _produced(self, type: Type, taken: list[Value]) -> Value | None:
+        """Adds a step that gives a value of a type, and gives that value.
+
+        Where there is none, it gives nothing for what may be an input, or raises [`Unfit`][].
+        """
         assert isinstance(type, Array)
         candidates = [
             sketch
             for sketch in giving(self.drawing.library, type.role)
             if sketch.name not in self.drawing.spaces and all(map(is_input, sketch.takes.values()))
         ]
-        if not candidates:
-            raise Unfit(f"nothing gives {type.role}")
-        self.step(self.drawing.stream.choice(candidates))
+        spare, self.num_spare = self.num_spare, 0  # what it takes is an input
+        for _ in range(min(_TRIES, len(candidates))):
+            chosen = _drawn_from(candidates, self.drawing.stream)
+            before = self.state()
+            try:
+                self.step(chosen)
+                if (value := self._available(type, taken)) is None:
+                    raise Unfit(f"{chosen.name} gives no {type}")
+            except Unfit:
+                self.restore(before)
+                continue
+            self.num_spare = max(spare - 1, 0)
+            return value
+        self.num_spare = spare
+        if not is_input(type):
+            raise Unfit(f"nothing gives {type}")
+        return None
 
     def _free(self, name: str, *others: str) -> str:
         """Gives the first of some names that is free, or the first one with a number."""
@@ -180,17 +213,18 @@ def is_input(type: Type) -> bool:
 
 @lru_cache(maxsize=4096)
 def giving(library: Library, role: str) -> tuple[Sketch, ...]:
-    """Gives the sketches whose result has a role."""
-    return tuple(
-        sketch
-        for sketch in library.sketches.values()
-        if isinstance(sketch.gives, Array) and fits(role, sketch.gives.role)
-    )
+    """Gives the sketches one of whose results has a role."""
+    return tuple(s for s in library.sketches.values() if _gives(s, role))
+
+
+def _gives(sketch: Sketch, role: str) -> bool:
+    parts = sketch.gives if isinstance(sketch.gives, tuple) else (sketch.gives,)
+    return any(isinstance(part, Array) and fits(role, part.role) for part in parts)
 
 
 @lru_cache(maxsize=4096)
 def _taking(library: Library, role: str) -> tuple[Sketch, ...]:
-    return tuple(s for s in library.sketches.values() if s.gives and _takes(s, role))
+    return tuple(s for s in library.sketches.values() if _takes(s, role))
 
 
 def _takes(sketch: Sketch, role: str) -> bool:
@@ -212,12 +246,15 @@ def draw_story(drawing: Drawing, first: Sketch, *, alone: bool = False) -> Story
     story = Story(drawing)
     signature = drawing.add(first)
     length = stream.weighted([n for n, _ in _LENGTHS], [w for _, w in _LENGTHS])
-    if signature.gives is None or length == 1 or alone:
+    size = first.num_nodes**2
+    if alone or stream.chance(size / (size + _USUAL_SIZE**2)):
         if any(not is_input(type) for _, type in signature.takes):
             story.step(first)
         return story
+    story.num_spare = length - 1
     story.step(first)
-    for _ in range(length - 1):
+    story.num_spare = 0
+    while len(story.steps) < length:
         candidates = [
             sketch
             for sketch in taking(drawing.library, story.roles)
@@ -233,8 +270,7 @@ def _go_on(story: Story, candidates: list[Sketch]) -> bool:
     """Adds a step of one of the candidates, and tells whether one fits."""
     stream = story.drawing.stream
     for _ in range(min(_TRIES, len(candidates))):
-        chosen = stream.weighted(candidates, [sketch.weight for sketch in candidates])
-        candidates.remove(chosen)
+        chosen = _drawn_from(candidates, stream)
         before = story.state()
         try:
             story.step(chosen, has_to_use=True)
@@ -243,3 +279,10 @@ def _go_on(story: Story, candidates: list[Sketch]) -> bool:
             continue
         return True
     return False
+
+
+def _drawn_from(candidates: list[Sketch], stream: Stream) -> Sketch:
+    """Takes one of the candidates out, rather a short one: steps are what others build on."""
+    chosen = stream.weighted(candidates, [s.weight / s.num_nodes**2 for s in candidates])
+    candidates.remove(chosen)
+    return chosen

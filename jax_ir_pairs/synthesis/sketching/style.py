@@ -68,13 +68,13 @@ class Style:
         """Gives the style of one program."""
         choice = stream.choice
         return cls(
-            hints=Hints.draw(stream) if stream.chance(0.65) else None,
-            docs=choice(("none", "none", "none", "line", "line", "line", "google", "numpy")),
-            comments=stream.chance(0.5),
+            hints=Hints.draw(stream) if stream.chance(0.76) else None,
+            docs=choice(("none",) * 4 + ("line",) * 6 + ("google",) * 4 + ("numpy",) * 2),
+            comments=stream.chance(0.75),
             methods=choice(("", "", "on", "off")),
             squares=choice(("", "power", "power", "function")),
             guards=choice(("keep",) * 11 + ("drop",) * 7 + ("raise", "assert")),
-            inlining=choice((0.3, 0.8, 1.0, 1.0)),
+            inlining=choice((0.5, 1.0, 1.0, 1.0)),
             module_doc=stream.chance(0.05),
             jitted=stream.chance(0.15),
             private=stream.chance(0.2),
