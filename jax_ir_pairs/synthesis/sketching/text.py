@@ -7,7 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jax_ir_pairs.synthesis.sketching.choices import Choice, Segment, is_call_of, left
+from jax_ir_pairs.synthesis.sketching.choices import (
+    Choice,
+    Segment,
+    is_call_of,
+    is_option,
+    left,
+)
 from jax_ir_pairs.synthesis.sketching.source import Item, SourceFile
 
 Edit = tuple[int, int, str]
@@ -101,6 +107,9 @@ class Text:
             self.lines(otherwise, node.end_lineno)
         elif chained:
             self.lines(node.lineno, otherwise - 1)
+            if not is_option(node.orelse[0]):
+                start = self.file.place(otherwise, node.col_offset)
+                self.edits.append((start, start + len("elif"), "if"))
         else:
             self.lines(node.lineno, min(otherwise, node.end_lineno))
             self._outdent(otherwise + 1, node.end_lineno)

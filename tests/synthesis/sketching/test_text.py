@@ -48,6 +48,24 @@ def test_an_expression_keeps_its_meaning_inside_of_another() -> None:
     }
 
 
+ORDINARY = """
+if maybe("a"):
+    x = 2 * x
+elif x.ndim > 1:
+    x = 3 * x
+else:
+    x = x + y
+return x
+"""
+
+
+def test_an_ordinary_test_after_an_option_begins_where_that_goes() -> None:
+    assert bodies(ORDINARY) == {
+        "x = 2 * x\nreturn x",
+        "if x.ndim > 1:\n    x = 3 * x\nelse:\n    x = x + y\nreturn x",
+    }
+
+
 BRANCHES = """
 if maybe("a"):
     # Twice.
