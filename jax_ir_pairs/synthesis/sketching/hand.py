@@ -32,6 +32,8 @@ class Hand:
     """New names of variables, by the sketch whose items have them."""
     flags: Mapping[tuple[str, str], str]
     """The name of each option that stays, by sketch and option."""
+    taken: frozenset[str]
+    """Every word that the program's sketches have."""
 
     def names(self, item: Item) -> dict[str, str]:
         """Gives the new names that count in an item."""
@@ -54,6 +56,7 @@ def hand_of(draft: SketchDraft, style: Style, stream: Stream) -> Hand:
     """Gives the hand of a program in a style."""
     drawing, story = draft.drawing, draft.story
     taken = {value.name for value in story.values}.union(*(item.words for item in drawing.order))
+    words = frozenset(taken)
     functions: dict[str, str] = {}
     for item in drawing.order if style.private else []:
         is_entry = item is draft.entry and not story.steps
@@ -66,7 +69,7 @@ def hand_of(draft: SketchDraft, style: Style, stream: Stream) -> Hand:
         space: drawn_names(stream, items, taken, style.renaming) for space, items in groups.items()
     }
     flags = {flag: _flag_name(stream, flag[1], taken) for flag in drawing.flags}
-    return Hand(drawing, draft.outcomes, style, stream, functions, variables, flags)
+    return Hand(drawing, draft.outcomes, style, stream, functions, variables, flags, words)
 
 
 def _flag_name(stream: Stream, option: str, taken: set[str]) -> str:

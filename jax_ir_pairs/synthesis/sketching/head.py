@@ -30,9 +30,9 @@ def doc_lines(node: ast.FunctionDef | ast.ClassDef) -> tuple[int, int] | None:
 
 def head(
     work: Text, sketch: Sketch, signature: Signature, hand: Hand, purpose: str,
-    inlined: Mapping[str, str],
+    inlined: Mapping[str, str], flags: Mapping[str, str],
 ) -> None:  # fmt: skip
-    """Makes the edits of the head; parameters that are `inlined` go."""
+    """Makes the edits of the head; parameters that are `inlined` go, and `flags` are added."""
     style, names = hand.style, hand.names(sketch)
     lines = doc_lines(sketch.function)
     assert lines is not None
@@ -46,12 +46,13 @@ def head(
     starts = work.file.line_starts
     text = "".join(f"    {line}\n" if line else "\n" for line in new)
     work.edits.append((starts[lines[0] - 1], starts[lines[1]], text))
-    _parameters(work, sketch, signature, hand, inlined)
+    _parameters(work, sketch, signature, hand, inlined, flags)
 
 
 def _parameters(
-    work: Text, sketch: Sketch, signature: Signature, hand: Hand, inlined: Mapping[str, str]
-) -> None:
+    work: Text, sketch: Sketch, signature: Signature, hand: Hand,
+    inlined: Mapping[str, str], flags: Mapping[str, str],
+) -> None:  # fmt: skip
     file, node, hints = work.file, sketch.function, hand.style.hints
     types = dict((*signature.takes, *signature.optional))
     arguments, defaults = node.args.args, defaults_of(node)
@@ -72,7 +73,7 @@ def _parameters(
                 work.edits.append((end, file.span(default)[0], f": {said} = "))
             elif said:
                 work.edits.append((end, end, f": {said}"))
-    for option, name in hand.flags_of(sketch).items():
+    for option, name in flags.items():
         value = hand.drawing.flags[sketch.name, option]
         said = f"{name}={value}" if hints is None else f"{name}: bool = {value}"
         place = ends[last] if last >= 0 else file.span(arguments[0])[0]
@@ -95,8 +96,15 @@ def _hint(type: Type | None, default: ast.expr | None, hints: Hints) -> str:
         text = kind(type, hints, hints.array)
         is_none = isinstance(default, ast.Constant) and default.value is None
         return hints.optional.format(text) if is_none and text else text
+    return hint_of(default)
+
+
+def hint_of(default: ast.expr | None) -> str:
+    """Gives the annotation of a parameter that is no array, or nothing."""
     if default is not None and (hole := hole_call(default)):
         return {"number": "float", "integer": "int", "size": "int"}.get(hole, "")
+    if isinstance(default, ast.UnaryOp):  # a negative number
+        return hint_of(default.operand)
     if isinstance(default, ast.Constant):
         name = default.value.__class__.__name__
         return name if name in {"int", "float", "bool", "str"} else ""
@@ -112,20 +120,22 @@ def inlined_numbers(sketch: Sketch, hand: Hand) -> dict[str, str]:
     ):
         if not hand.stream.chance(hand.style.inlining) or default is None:
             continue
-        number = _number(default, known, hand.outcomes)
-        if number and _stands_for_itself(argument.arg, sketch, hand.drawing.order):
+        number = value_of(default, known, hand.outcomes)
+        is_number = number[:1].isdigit() and hole_call(default) != "size"
+        if is_number and _stands_for_itself(argument.arg, sketch, hand.drawing.order):
             found[argument.arg] = number
     return found
 
 
-def _number(
+def value_of(
     default: ast.expr, known: Mapping[ast.AST, Choice], outcomes: Mapping[Choice, int | str]
 ) -> str:
-    if isinstance(default, ast.Constant) and type(default.value) in (int, float):
-        return ast.unparse(default).replace("e-0", "e-")
+    """Gives the text of a default that is a constant or a number left open, or nothing."""
+    plain = default.operand if isinstance(default, ast.UnaryOp) else default
+    if isinstance(plain, ast.Constant) and plain.value is not None:
+        return ast.unparse(default).replace("e-0", "e-").replace("'", '"')
     if hole_call(default) in {"number", "integer"} and default in known:
-        number = str(outcomes[known[default]])
-        return "" if number.startswith("-") else number
+        return str(outcomes[known[default]])
     return ""
 
 

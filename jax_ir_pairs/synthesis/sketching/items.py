@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from jax_ir_pairs.synthesis.sketching.hand import Hand
 from jax_ir_pairs.synthesis.sketching.head import doc_lines, head, inlined_numbers
+from jax_ir_pairs.synthesis.sketching.objects import as_object, fields_of
 from jax_ir_pairs.synthesis.sketching.source import Item, Sketch
 from jax_ir_pairs.synthesis.sketching.spelling import spelling
 from jax_ir_pairs.synthesis.sketching.style import Style
@@ -17,15 +18,19 @@ from jax_ir_pairs.synthesis.sketching.text import Text, item_spans, renaming, ti
 def written(hand: Hand, item: Item, *, is_entry: bool) -> tuple[str, str]:
     """Gives the text of an item, and what it is for where it is a sketch."""
     drawing, style = hand.drawing, hand.style
-    names = hand.names(item)
-    work = Text(item, hand.outcomes, hand.flags_of(item))
+    names, flags = hand.names(item), hand.flags_of(item)
+    inlined = inlined_numbers(item, hand) if isinstance(item, Sketch) else {}
+    fields = fields_of(item, hand, inlined) if isinstance(item, Sketch) else []
+    inlined |= {field.parameter: f"self.{field.name}" for field in fields if field.parameter}
+    in_fields = {field.option: f"self.{field.name}" for field in fields if field.option}
+    work = Text(item, hand.outcomes, {**flags, **in_fields})
     work.choices(item.segment)
     purpose = ""
     if isinstance(item, Sketch):
         purpose = hand.stream.choice(item.purposes)
         signature = drawing.signatures.get(item.name) or drawing.signature(item)
-        inlined = inlined_numbers(item, hand)
-        head(work, item, signature, hand, purpose, inlined)
+        parameters = {o: name for o, name in flags.items() if o not in in_fields}
+        head(work, item, signature, hand, purpose, inlined, parameters)
         names |= inlined
     elif isinstance(item.node, ast.FunctionDef | ast.ClassDef):
         _docs_of_others(work, style)
@@ -36,6 +41,8 @@ def written(hand: Hand, item: Item, *, is_entry: bool) -> tuple[str, str]:
         _drop_guards(work)
     _comments(work, names, keep=style.comments)
     text = tidy(work.result())
+    if isinstance(item, Sketch) and fields:
+        return as_object(text, item, hand, fields, is_entry=is_entry), purpose
     if is_entry and style.jitted and not text.startswith("@") and _takes_arrays_only(item):
         text = f"@jax.jit\n{text}"
     return text, purpose

@@ -55,6 +55,9 @@ class Style:
     `assert` where a sketch has none."""
     inlining: float
     """How many of the numbers that are defaults of parameters stand in the body instead."""
+    objects: str
+    """Whether a sketch's numbers are fields of an object: of a `dataclass`, of a class with an
+    `__init__` (`init`), or not at all."""
     module_doc: bool
     jitted: bool
     private: bool
@@ -75,6 +78,7 @@ class Style:
             squares=choice(("", "power", "power", "function")),
             guards=choice(("keep",) * 11 + ("drop",) * 7 + ("raise", "assert")),
             inlining=choice((0.5, 1.0, 1.0, 1.0)),
+            objects=choice(("",) * 6 + ("dataclass", "dataclass", "init", "init")),
             module_doc=stream.chance(0.05),
             jitted=stream.chance(0.15),
             private=stream.chance(0.2),

@@ -19,6 +19,7 @@ PLAIN = Style(
     squares="",
     guards="keep",
     inlining=0.0,
+    objects="",
     module_doc=False,
     jitted=False,
     private=False,
