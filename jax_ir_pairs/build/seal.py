@@ -118,6 +118,9 @@ def _manifest(
             for counted in fields(PlanCounts)
         },
         "rows": rows,
+        "largest_argument": max(
+            (row.largest_argument for _, sidecar in sidecars for row in sidecar.rows), default=0
+        ),
         "bytes": sum(split["bytes"] for split in splits.values()),
         "splits": splits,
         "rejections": dict(sorted(rejections.items())),

@@ -21,6 +21,7 @@ from jax_ir_pairs.atomic import replace_text, replacing
 from jax_ir_pairs.build.fingerprint import BuildFingerprint
 from jax_ir_pairs.build.layout import Folder, Shard
 from jax_ir_pairs.build.records import Refusal, Rejection, Row, text_hash
+from jax_ir_pairs.build.sizes import largest_argument
 from jax_ir_pairs.errors import CHECK_REASONS, INCIDENT_REASONS
 from jax_ir_pairs.location import Location, parquet_file
 from jax_ir_pairs.plan import PlanCounts
@@ -55,6 +56,8 @@ class RowDigest:
     structure_hash: str
     text_hashes: dict[str, str]
     text_lengths: dict[str, int]
+    largest_argument: int = 0
+    """Elements of its largest input; 0 in builds of versions that did not count them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,7 @@ def _digest(row: Row) -> RowDigest:
         structure_hash=row["structure_hash"],
         text_hashes={level: text_hash(row[level]) for level in LEVELS},
         text_lengths={level: len(row[level]) for level in LEVELS},
+        largest_argument=largest_argument(row["inputs"]),
     )
 
 

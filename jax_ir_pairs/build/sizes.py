@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from jax_ir_pairs.extraction import Extraction
@@ -10,6 +11,7 @@ from jax_ir_pairs.schema import LEVELS
 from jax_ir_pairs.synthesis.program import Program
 
 _BYTES_OF_A_TOKEN = 3
+_SHAPE = re.compile(r"[\w>]\[([\d,]*)\]")
 
 
 def difficulty(program: Program, extraction: Extraction) -> int:
@@ -35,3 +37,9 @@ def num_tokens(texts: Mapping[str, str]) -> dict[str, int]:
     Each model has a tokenizer of its own, so none is pinned.
     """
     return {level: -(-len(texts[level].encode()) // _BYTES_OF_A_TOKEN) for level in LEVELS}
+
+
+def largest_argument(inputs: str) -> int:
+    """Gives the elements of the largest array among a row's `inputs`; 1 is a scalar's."""
+    shapes = (match[1].split(",") for match in _SHAPE.finditer(inputs))
+    return max((math.prod(int(side) for side in shape if side) for shape in shapes), default=0)

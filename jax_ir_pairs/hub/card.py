@@ -21,11 +21,13 @@ from jax_ir_pairs.config import Config, load_config, resource_folder
 from jax_ir_pairs.errors import BuildError, UsageError
 from jax_ir_pairs.location import Location
 from jax_ir_pairs.schema import LEVELS, SPLITS, arrow_schema, markdown_table
-from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS
 from jax_ir_pairs.targets import TARGETS
 
 Manifest = dict[str, Any]
 
+CANARY = "jax-ir-pairs:canary:f1d3a2c6-7f0e-4a53-9b57-2c7d1f5e8a94"
+"""Stands in every card: whoever gathers text can filter by it, and a model that knows it has read
+one."""
 _COVERAGE_KINDS = {
     "primitives": "primitives of JAX",
     "stablehlo_ops": "ops of StableHLO",
@@ -65,7 +67,8 @@ def write_card(out: Location) -> Location:
         columns=markdown_table(_all_targets(manifests), passes=any(map(_has_passes, manifests))),
         levels=LEVELS,
         version=jax_ir_pairs.__version__,
-        max_elements=MAX_ELEMENTS,
+        max_elements=_largest_argument(manifests),
+        canary=CANARY,
         analyses={m["config"]["name"]: a for m in manifests if (a := _analysis(out, m))},
         coverage_kinds=_COVERAGE_KINDS,
         splits=[split for split in SPLITS if any(split in m["splits"] for m in manifests)],
@@ -102,6 +105,12 @@ def _analysis(out: Location, manifest: Manifest) -> dict[str, Any] | None:
             f"{path}: cannot be read; delete it, or write it again with card --analyze."
         ) from None
     return found if found.get("fingerprint") == manifest["fingerprint"] else None
+
+
+def _largest_argument(manifests: Iterable[Manifest]) -> int:
+    """Gives the elements of the largest input of all, or 0 where a build did not count them."""
+    counts = [manifest.get("largest_argument", 0) for manifest in manifests]
+    return max(counts) if all(counts) else 0
 
 
 def _data_files(manifest: Manifest, default: Manifest) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jax_ir_pairs.build.sizes import difficulty, num_tokens
+from jax_ir_pairs.build.sizes import difficulty, largest_argument, num_tokens
 from jax_ir_pairs.schema import LEVELS
 from jax_ir_pairs.synthesis.program import Program
 from tests.extractions import fake_extraction
@@ -45,3 +45,11 @@ def test_tokens_are_a_third_of_the_bytes() -> None:
     texts = dict.fromkeys(LEVELS, "") | {"python": "abcd", "jaxpr": "äöü"}
     counts = num_tokens(texts)
     assert counts == dict.fromkeys(LEVELS, 0) | {"python": 2, "jaxpr": 2}
+
+
+def test_the_largest_argument_is_found_in_trees() -> None:
+    assert (
+        largest_argument('[["x", "f32[7,50]"], ["p", {"w": "f32[3]", "n": ["i32[500]"]}]]') == 500
+    )
+    assert largest_argument('[["key", "key<fry>[]"]]') == 1
+    assert largest_argument("[]") == 0

@@ -13,7 +13,7 @@ import yaml
 
 from jax_ir_pairs.config import Checks, Config, load_config
 from jax_ir_pairs.errors import BuildError
-from jax_ir_pairs.hub.card import size_category, write_card
+from jax_ir_pairs.hub.card import CANARY, size_category, write_card
 from jax_ir_pairs.location import Location
 from jax_ir_pairs.schema import COLUMNS, LEVELS, arrow_schema
 from jax_ir_pairs.synthesis.functions import functions_config
@@ -136,6 +136,17 @@ def test_text_tells_how_rows_were_checked(tmp_path: Path, checks: Checks, said: 
     assert said in text
     assert ("`executed` is true" in text) == (checks == "texts")
     assert text.count("of further targets were not run.") == (checks != "none")
+
+
+def test_text_tells_the_largest_argument_where_every_build_counted(tmp_path: Path) -> None:
+    write_build(tmp_path, load_config("hlo-1k", splits=ROWS))
+    _, text = parts(write_card(tmp_path))
+    assert "run quickly. What the compiler" in text
+    assert CANARY in text
+    path = tmp_path / "hlo-1k" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "largest_argument": 4321}))
+    _, text = parts(write_card(tmp_path))
+    assert "the largest array among them has\n  4,321 elements." in text
 
 
 def test_a_split_that_a_build_lacks_is_a_dash_and_has_no_files(tmp_path: Path) -> None:
