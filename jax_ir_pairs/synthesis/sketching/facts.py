@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jax_ir_pairs.synthesis.held_out import INSIDE, Kind
@@ -54,8 +55,6 @@ class Facts:
 
 
 _Scopes = dict[_Path, _Scope]
-_OF_ITEMS: dict[tuple[Item, tuple[int, ...]], tuple[_Scopes, bool]] = {}
-"""What was read of an item by its choices; whether it has an op that is held out."""
 
 
 def facts(draft: SketchDraft) -> Facts:
@@ -64,7 +63,7 @@ def facts(draft: SketchDraft) -> Facts:
     scopes: _Scopes = {}
     held_out_op = False
     for item in drawing.order:
-        of_item, has_op = _of_item(item, draft)
+        of_item, has_op = _of_item(item, tuple(_ways(item.segment, draft.outcomes)))
         scopes |= of_item
         held_out_op |= has_op
     fillers = {item.name: drawing.functions(item) for item in drawing.order}
@@ -77,35 +76,40 @@ def facts(draft: SketchDraft) -> Facts:
     return Facts(tuple(name for name in found if name in _TRANSFORMS), kind)
 
 
-def _of_item(item: Item, draft: SketchDraft) -> tuple[_Scopes, bool]:
-    key = (item, tuple(ways(item.segment, draft.outcomes)))
-    if key not in _OF_ITEMS:
-        # Numbers decide nothing here, so programs that differ in them share what is read.
-        text = Text(item, {c: _default(c, o) for c, o in draft.outcomes.items()})
-        text.choices(item.segment)
-        tree = ast.parse(text.result())
-        scopes: _Scopes = {(): _Scope()}
-        for node in tree.body:
-            _read(node, (), scopes, ())
-        held_out = any(isinstance(n, ast.Attribute) and n.attr in _OPS for n in ast.walk(tree))
-        _OF_ITEMS[key] = scopes, held_out
-    return _OF_ITEMS[key]
+@lru_cache(maxsize=1 << 15)
+def _of_item(item: Item, taken: tuple[int, ...]) -> tuple[_Scopes, bool]:
+    """Gives what an item has by the ways that are taken, and whether it has a held-out op.
+
+    Numbers decide nothing here, so programs that differ in them share what is read.
+    """
+    text = Text(item, dict(_outcomes(item.segment, iter(taken))))
+    text.choices(item.segment)
+    tree = ast.parse(text.result())
+    scopes: _Scopes = {(): _Scope()}
+    for node in tree.body:
+        _read(node, (), scopes, ())
+    held_out = any(isinstance(n, ast.Attribute) and n.attr in _OPS for n in ast.walk(tree))
+    return scopes, held_out
 
 
-def _default(choice: Choice, outcome: int | str) -> int:
-    """Gives what a flag is by default in place of a flag, and 0 for a number."""
-    if not choice.alternatives:
-        return 0
-    return int(outcome) % KEPT if choice.kind == "maybe" else int(outcome)
+def _outcomes(segment: Segment, taken: Iterator[int]) -> Iterator[tuple[Choice, int]]:
+    """Gives the outcome of each choice that is left, where [`_ways`][] gave these."""
+    for choice in segment.choices:
+        way = next(taken) if choice.alternatives else 0
+        yield choice, way
+        if choice.alternatives:
+            yield from _outcomes(choice.alternatives[way], taken)
 
 
-def ways(segment: Segment, outcomes: Mapping[Choice, int | str]) -> Iterator[int]:
+def _ways(segment: Segment, outcomes: Mapping[Choice, int | str]) -> Iterator[int]:
     """Gives which alternatives are taken in a segment, in order."""
     for choice in segment.choices:
         if choice.alternatives:
-            way = _default(choice, outcomes[choice])
+            # A flag is what it is by default.
+            outcome = int(outcomes[choice])
+            way = outcome % KEPT if choice.kind == "maybe" else outcome
             yield way
-            yield from ways(choice.alternatives[way], outcomes)
+            yield from _ways(choice.alternatives[way], outcomes)
 
 
 def _read(node: ast.AST, path: _Path, scopes: dict[_Path, _Scope], around: tuple[str, ...]) -> None:
