@@ -104,7 +104,7 @@ def sample_between(
     sizes={"h": (4, 32), "w": (4, 32), "c": (1, 4), "n": (2, 64)},
     also=("Read an image at fractional pixels.",),
 )
-def sample_image(
+def sample_at_pixels(
     image,
     coords,
     order: int = one_of(0, 1),

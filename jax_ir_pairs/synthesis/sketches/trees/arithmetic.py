@@ -152,7 +152,7 @@ def tree_cast(tree, dtype: Any = one_of(jnp.bfloat16, jnp.float16, None, jnp.flo
     takes={"tree": "P", "other": "P"},
     gives="P",
     dtypes="f32 bf16",
-    also=("Zero entries whose magnitude is small.",),
+    also=("Merge two trees by an elementwise rule.",),
 )
 def tree_combine(
     tree, other, fn: str | Callable[..., Any] = one_of("max", "min", "absmax", "sign")
