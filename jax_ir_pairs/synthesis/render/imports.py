@@ -12,18 +12,28 @@ _REMARKS = re.compile(r'''"""[\s\S]*?"""|(?m:#.*$)''')
 _IMPORTS = tuple(
     (section, re.compile(pattern), line)
     for section, pattern, line in (
-        (_STANDARD, r"\bdataclasses\.replace\(", "import dataclasses"),
-        (_STANDARD, r"\bdataclasses\.(?!replace\()", "import dataclasses"),
+        (_STANDARD, r"\bdataclasses\.", "import dataclasses"),
         (_STANDARD, r"(?<![\w.])dataclass\b", "from dataclasses import dataclass"),
         (_STANDARD, r"\bfunctools\.", "import functools"),
         (_STANDARD, r"(?<![\w.])itertools\.", "import itertools"),
         (_STANDARD, r"(?<![\w.])math\.", "import math"),
         (_STANDARD, r"(?<![\w.])operator\.", "import operator"),
-        (_STANDARD, r"\bCallable\b", "from collections.abc import Callable"),
-        (_STANDARD, r"\bSequence\b", "from collections.abc import Sequence"),
+        *(
+            (_STANDARD, rf"\b{name}\b", f"from collections.abc import {name}")
+            for name in ("Callable", "Hashable", "Iterable", "Iterator", "Mapping", "Sequence")
+        ),
         *(
             (_STANDARD, rf"(?<![\w.]){name}\b", f"from typing import {name}")
-            for name in ("Any", "Dict", "Optional")
+            for name in (
+                "Any",
+                "Dict",
+                "Generic",
+                "Literal",
+                "Optional",
+                "Protocol",
+                "TypeVar",
+                "Union",
+            )
         ),
         (_INSTALLED, r"(?<![\w.])Array\b", "from jax import Array"),
         (_INSTALLED, r"(?<![\w.])ArrayLike\b", "from jax.typing import ArrayLike"),

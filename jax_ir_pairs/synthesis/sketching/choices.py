@@ -126,6 +126,8 @@ def _look(node: ast.AST, names: set[str], choices: list[Choice]) -> None:
             if not is_call_of(decorator, "sketch"):
                 _look(decorator, names, choices)
         _look(node.args, names, choices)
+        if node.returns is not None:
+            _look(node.returns, names, choices)
         _look_at_all(node.body, names, choices)
         return
     for _, value in ast.iter_fields(node):

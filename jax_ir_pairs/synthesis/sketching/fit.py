@@ -102,7 +102,21 @@ class Fit:
     def _decide(self, variable: str, type: Type) -> None:
         if isinstance(type, Array) and is_tree(variable):
             raise Unfit(f"{type} is no tree of parameters")
+        if self._is_in(variable, type):
+            raise Unfit(f"{variable} would be a part of itself")
         self.types[variable] = type
+
+    def _is_in(self, variable: str, type: Type) -> bool:
+        match self.decided(type):
+            case Variable(name):
+                return name == variable
+            case Fields(items):
+                return any(self._is_in(variable, part) for _, part in items)
+            case Repeated(element=element):
+                return self._is_in(variable, element)
+            case tuple() as parts:
+                return any(self._is_in(variable, part) for part in parts)
+        return False
 
     def decided(self, type: Type) -> Type:
         """Gives a type itself, or what a variable stands for."""

@@ -77,7 +77,10 @@ def _parameters(
         value = hand.drawing.flags[sketch.name, option]
         said = f"{name}={value}" if hints is None else f"{name}: bool = {value}"
         place = ends[last] if last >= 0 else file.span(arguments[0])[0]
-        work.edits.append((place, place, f", {said}" if last >= 0 else said))
+        start = file.span(arguments[last])[0]
+        before = file.text[file.text.rindex("\n", 0, start) + 1 : start]
+        gap = " " if before.strip() else f"\n{before}"  # as the parameter before it stands
+        work.edits.append((place, place, f",{gap}{said}" if last >= 0 else said))
     result = "" if hints is None else kind(signature.gives, hints, hints.result)
     if result and node.returns is None:
         colon = file.text.rindex("):", 0, file.span(node.body[0])[0]) + 1

@@ -229,7 +229,7 @@ def neural_ode(params, x, t_end=number(0.2, 1.0), num_steps=integer(2, 6)):
     def step(h, i):
         t = i * dt
         if maybe("rk4_flow", 0.3):
-            f = lambda time, z: _learned_velocity(params, z, time)  # noqa: E731
+            f = lambda time, z: _learned_velocity(params, z, time)
             return h + dt * _rk4_increment(f, t, h, dt)
         elif maybe("midpoint_flow"):
             middle = h + 0.5 * dt * _learned_velocity(params, h, t)

@@ -212,7 +212,7 @@ def pinn_residual_loss(
     def residual(point):
         x, t = point
         # Second derivatives by two forward passes.
-        slope = lambda x: jax.jvp(lambda x: u(x, t), (x,), (jnp.ones_like(x),))[1]  # noqa: E731
+        slope = lambda x: jax.jvp(lambda x: u(x, t), (x,), (jnp.ones_like(x),))[1]
         u_xx = jax.jvp(slope, (x,), (jnp.ones_like(x),))[1]
         value, u_t = jax.jvp(lambda t: u(x, t), (t,), (jnp.ones_like(t),))
         if maybe("reaction_term"):
