@@ -53,14 +53,14 @@ class AffineLayer(eqx.Module):
 
 @sketch(
     takes={"key": "key", "x": "features f[b, d]"},
-    gives="features f[b, h]",
-    sizes={"b": (2, 32), "d": (3, 32), "h": (4, 32)},
+    gives="features f[b, m]",
+    sizes={"b": (2, 32), "d": (3, 32), "m": (4, 32)},
     also=("Chain layers that are modules of one's own.",),
 )
 def chained_affine_layers(key, x, num_layers=integer(2, 4)):
     """Chain affine layers, one for each key."""
     keys = jax.random.split(key, num_layers)
-    widths = [x.shape[-1], *[size("h")] * num_layers]
+    widths = [x.shape[-1], *[size("m")] * num_layers]
     layers = [
         AffineLayer(inside, outside, layer_key, activation=one_of("tanh", "relu"))
         for inside, outside, layer_key in zip(widths[:-1], widths[1:], keys, strict=True)
@@ -68,11 +68,11 @@ def chained_affine_layers(key, x, num_layers=integer(2, 4)):
 
     def forward(row):
         for layer in layers:
-            out = layer(row)
             if maybe("skip equal"):
+                out = layer(row)
                 row = row + out if out.shape == row.shape else out
             else:
-                row = out
+                row = layer(row)
         return row
 
     if maybe("scaled input", 0.3):
@@ -165,9 +165,9 @@ def mixed_tokens(key, x):
 
 
 @sketch(
-    takes={"key": "key", "images": "image f[b, k, s, s]"},
+    takes={"key": "key", "images": "image f[b, k, r, r]"},
     gives="logits f[b, c]",
-    sizes={"b": (1, 4), "k": (1, 3), "s": (8, 12), "c": (2, 8)},
+    sizes={"b": (1, 4), "k": (1, 3), "r": (8, 12), "c": (2, 8)},
     also=("Logits of convolutions in one sequential module.",),
 )
 def sequential_convolutions(key, images):
@@ -261,9 +261,9 @@ def ensemble_of_modules(key, x, num_members=integer(2, 6)):
 
 
 @sketch(
-    takes={"key": "key", "weight": "f[h, d]: weight of a checkpoint", "x": "features f[b, d]"},
-    gives="features f[b, h]",
-    sizes={"b": (2, 32), "d": (3, 32), "h": (2, 24)},
+    takes={"key": "key", "weight": "f[m, d]: weight of a checkpoint", "x": "features f[b, d]"},
+    gives="features f[b, m]",
+    sizes={"b": (2, 32), "d": (3, 32), "m": (2, 24)},
     also=("Put weights of a checkpoint into a module.",),
 )
 def transplanted_weight(key, weight, x, noise_scale=number(0.001, 0.1)):

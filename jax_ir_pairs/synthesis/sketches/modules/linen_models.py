@@ -119,13 +119,13 @@ class ScaledProjection(nn.Module):
 
 @sketch(
     takes={"key": "key", "x": "features f[b, d]"},
-    gives="features f[b, h]",
-    sizes={"b": (2, 32), "d": (6, 48), "h": (4, 32)},
+    gives="features f[b, m]",
+    sizes={"b": (2, 32), "d": (6, 48), "m": (4, 32)},
     also=("Low-rank adaptation as a module with parameters of its own.",),
 )
 def adapted_projection(key, x, rank=integer(1, 4)):
     """Project features by a kernel with a low-rank correction."""
-    layer = ScaledProjection(features=size("h"), rank=rank)
+    layer = ScaledProjection(features=size("m"), rank=rank)
     if maybe("output and variables"):
         out, variables = layer.init_with_output(key, x)
     else:

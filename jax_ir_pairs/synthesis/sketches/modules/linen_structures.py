@@ -30,9 +30,9 @@ class ConvClassifier(nn.Module):
 
 
 @sketch(
-    takes={"key": "key", "images": "image f[b, s, w, k]"},
+    takes={"key": "key", "images": "image f[b, r, w, k]"},
     gives="logits f[b, c]",
-    sizes={"b": (1, 6), "s": (8, 16), "w": (8, 16), "k": (1, 3), "c": (2, 10)},
+    sizes={"b": (1, 6), "r": (8, 16), "w": (8, 16), "k": (1, 3), "c": (2, 10)},
     also=("Logits of a small convolutional network at initialization.",),
 )
 def convolutional_logits(key, images):
@@ -80,9 +80,7 @@ class EncoderBlock(nn.Module):
 def encoded_sequence(key, x, depth=integer(1, 2)):
     """Run a sequence through the blocks of an encoder."""
     block = EncoderBlock(num_heads=size("h"))
-    mask = None
-    if maybe("causal"):
-        mask = nn.make_causal_mask(jnp.ones(x.shape[:2]))
+    mask = nn.make_causal_mask(jnp.ones(x.shape[:2])) if maybe("causal") else None
     if maybe("shared weights", 0.4):
         # All layers are one block, as in ALBERT.
         variables = block.init(key, x)

@@ -68,15 +68,13 @@ def schedule_rates(steps, peak=number(1e-4, 1e-1), decay_steps=one_of(50, 100, 1
     )
     if maybe("later steps"):
         steps = steps * one_of(5, 10, 20)
-    rates = one_of(jax.vmap(schedule)(steps), jax.lax.map(schedule, steps))
     if maybe("relative rates", 0.4):
-        return rates / peak
-    return rates
+        return jax.vmap(schedule)(steps) / peak
+    return one_of(jax.vmap(schedule)(steps), jax.lax.map(schedule, steps))
 
 
 @sketch(
     takes={"params": "P", "grads": "P", "step": "i[]: number of the step"},
-    sizes={},
     also=("Update whose learning rate is part of the optimizer's state.",),
 )
 def injected_rate_update(params, grads, step, base_rate=number(1e-3, 1e-1)):
@@ -194,11 +192,10 @@ def fitted_least_squares(start, matrix, target, peak=number(1e-3, 1e-2)):
 def accumulated_update(params, grads, learning_rate=number(1e-4, 1e-1)):
     """Accumulate the gradients of two batches in the optimizer before it moves."""
     inner = one_of(optax.adam(learning_rate), optax.sgd(learning_rate), optax.adamw(learning_rate))
+    if maybe("skip nonfinite", 0.3):
+        inner = optax.apply_if_finite(inner, max_consecutive_errors=2)
     tx = optax.MultiSteps(inner, every_k_schedule=2)
     state = tx.init(params)
-    if maybe("skip nonfinite", 0.3):
-        tx = optax.apply_if_finite(inner, max_consecutive_errors=2)
-        state = tx.init(params)
     for batch_grads in grads:
         if maybe("clip each", 0.4):
             batch_grads = jax.tree.map(lambda g: jnp.clip(g, -1.0, 1.0), batch_grads)
