@@ -59,9 +59,8 @@ class EncoderBlock(nn.Module):
     @nn.compact
     def __call__(self, x, mask=None):
         width = x.shape[-1]
-        attention = nn.MultiHeadDotProductAttention(num_heads=self.num_heads)
         h = one_of(nn.LayerNorm(), nn.RMSNorm())(x)
-        x = x + attention(h, mask=mask)
+        x = x + nn.MultiHeadDotProductAttention(num_heads=self.num_heads)(h, mask=mask)
         h = nn.LayerNorm()(x)
         if maybe("gated"):
             gate = nn.silu(nn.Dense(self.expansion * width)(h))

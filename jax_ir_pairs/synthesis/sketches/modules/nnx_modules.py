@@ -178,13 +178,11 @@ def attended_embeddings(key, tokens, num_embeddings=integer(8, 48), num_heads=2)
     rngs = nnx.Rngs(key)
     width = 2 * size("m")
     embed = nnx.Embed(num_embeddings, width, rngs=rngs)
-    attention = nnx.MultiHeadAttention(
-        num_heads=num_heads, in_features=width, decode=False, rngs=rngs
-    )
     x = embed(tokens)
     if maybe("positions"):
         places = nnx.Embed(tokens.shape[1], width, rngs=rngs)
         x = x + places(jnp.arange(tokens.shape[1]))
     mask = nnx.make_causal_mask(tokens) if maybe("causal attention") else None
-    x = x + attention(nnx.LayerNorm(width, rngs=rngs)(x), mask=mask)
+    h = nnx.LayerNorm(width, rngs=rngs)(x)
+    x = x + nnx.MultiHeadAttention(num_heads, width, decode=False, rngs=rngs)(h, mask=mask)
     return nnx.Linear(width, size("m"), rngs=rngs)(x)

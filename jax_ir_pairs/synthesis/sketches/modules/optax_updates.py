@@ -141,7 +141,6 @@ def packaged_classification_loss(logits, labels):
         losses = one_of(
             optax.softmax_cross_entropy_with_integer_labels(logits, labels),
             optax.losses.multiclass_hinge_loss(logits, labels),
-            optax.losses.multiclass_logistic_loss(logits, labels),
         )
     if maybe("ignore class", 0.3):
         # The first class is padding.
