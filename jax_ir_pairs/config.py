@@ -19,9 +19,9 @@ from pydantic import Field, field_validator, model_validator
 from jax_ir_pairs.targets import TARGETS
 from jax_ir_pairs.yaml_model import Model, NamedModel, load, shipped_names
 
-FAMILY_NEEDS: Mapping[str, tuple[str, ...]] = {"library": ("flax", "optax", "equinox")}
-"""Packages that the programs of a family import, beside those of the project: an extra of its
-name. Only a config that gives such a family a weight needs them."""
+THEME_NEEDS: Mapping[str, tuple[str, ...]] = {"modules": ("flax", "optax", "equinox")}
+"""Packages that the programs of a theme import, beside those of the project: an extra of its name.
+Only a config that gives such a theme a weight needs them, and no other theme has its sketches."""
 
 Checks = Literal["none", "sample", "texts", "all"]
 """What of a config is held against another way to compute it: nothing; a tenth of its programs,
@@ -112,12 +112,12 @@ class Recipe(Model):
             raise ValueError(f"unknown family {unknown[0]!r}; there are {family_names()}")
         if not any((*self.families.values(), *self.sketches.values())):
             raise ValueError("at least one family or theme needs a weight over 0")
-        for family, needs in FAMILY_NEEDS.items():
+        for theme, needs in THEME_NEEDS.items():
             missing = [name for name in needs if importlib.util.find_spec(name) is None]
-            if self.families.get(family) and missing:
+            if self.sketches.get(theme) and missing:
                 raise ValueError(
-                    f"family {family!r} needs {', '.join(missing)}: "
-                    f"pip install 'jax-ir-pairs[{family}]'"
+                    f"theme {theme!r} needs {', '.join(missing)}: "
+                    f"pip install 'jax-ir-pairs[{theme}]'"
                 )
         return self
 

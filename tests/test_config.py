@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from jax_ir_pairs.config import (
-    FAMILY_NEEDS,
+    THEME_NEEDS,
     Config,
     Recipe,
     config_names,
     family_names,
     load_config,
+    theme_names,
 )
 from jax_ir_pairs.errors import UsageError
 
@@ -92,14 +93,14 @@ def test_a_file_extends_another_by_whole_keys(tmp_path: Path) -> None:
         (("splits", "3"), "splits: 3: "),
         (("recipe", "{families: {exprssion: 1}}"), "unknown family 'exprssion'; there are ["),
         (
-            ("recipe", "{families: {neural: 0}}"),
+            ("recipe", "{families: {autodiff: 0}}"),
             "at least one family or theme needs a weight over 0",
         ),
-        (("recipe", "{families: {neural: -1}}"), "recipe.families.neural: -1: Input should be gre"),
-        (("recipe", "{families: {neural: .inf}}"), "recipe.families.neural: "),
-        (("recipe", "{families: {neural: 1}, size: {median: 90, largest: 20}}"), "median 90 is ov"),
+        (("recipe", "{families: {calls: -1}}"), "recipe.families.calls: -1: Input should be gre"),
+        (("recipe", "{families: {autodiff: .inf}}"), "recipe.families.autodiff: "),
+        (("recipe", "{families: {calls: 1}, size: {median: 90, largest: 20}}"), "median 90 is ov"),
         (
-            ("recipe", "{families: {neural: 1}, size: {media: 9}}"),
+            ("recipe", "{families: {autodiff: 1}, size: {media: 9}}"),
             "recipe.size.media: unknown key;",
         ),
         (("targets", "[cpu, cpu]"), "targets: "),
@@ -198,7 +199,7 @@ def test_data_is_a_forbidden_name(tmp_path: Path) -> None:
         ({"text_limits": {"hlo": 1000}}, False),
         ({"text_limits": {"passes": 1000}}, True),
         ({"passes": True}, False),
-        ({"recipe": {"families": {"neural": 1}}}, False),
+        ({"recipe": {"families": {"autodiff": 1}}}, False),
     ],
 )
 def test_what_decides_the_fingerprint(tmp_path: Path, override: dict[str, Any], same: bool) -> None:
@@ -219,17 +220,18 @@ def test_a_config_cannot_be_changed(tmp_path: Path) -> None:
         config.seed = 3
 
 
-def test_the_standard_mix_has_every_family() -> None:
+def test_the_standard_mix_has_every_family_and_theme() -> None:
     config = load_config("hlo-100")
-    assert sorted(config.recipe.families) == sorted({*family_names()} - {*FAMILY_NEEDS})
+    assert sorted(config.recipe.families) == family_names()
+    assert sorted(config.recipe.sketches) == sorted({*theme_names()} - {*THEME_NEEDS})
     assert isinstance(config, Config)
 
 
-def test_a_family_of_an_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_theme_of_an_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'jax-ir-pairs\[library\]'"):
-        Recipe(families={"library": 1.0})
-    Recipe(families={"library": 0.0, "expression": 1.0})
+    with pytest.raises(ValueError, match=r"pip install 'jax-ir-pairs\[modules\]'"):
+        Recipe(sketches={"modules": 1.0})
+    Recipe(sketches={"modules": 0.0, "losses": 1.0})
 
 
 @pytest.mark.parametrize(

@@ -331,7 +331,7 @@ def test_cache_folder(
         ({"seed": 4}, False),
         ({"rows_per_shard": 11}, False),
         ({"splits": Splits(train=102, validation=11, test=12)}, False),
-        ({"recipe": Recipe(families={"neural": 1.0})}, False),
+        ({"recipe": Recipe(families={"autodiff": 1.0})}, False),
         ({"spare_share": 0.06}, False),
     ],
 )

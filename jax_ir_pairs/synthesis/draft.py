@@ -26,7 +26,7 @@ from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_sketch
-from jax_ir_pairs.synthesis.sketching.source import library
+from jax_ir_pairs.synthesis.sketching.source import library_for
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import WIDE, Aval, leaves, to_json
 
@@ -106,7 +106,7 @@ def draw(recipe: Recipe, seed: int) -> Draft | SketchDraft:
     stream, total = Stream("program", seed), sum((*themes.values(), *families.values()))
     if themes and stream.chance(sum(themes.values()) / total):
         theme = stream.weighted(list(themes), list(themes.values()))
-        return draw_sketch(library(), theme, stream, Stream("style", seed))
+        return draw_sketch(library_for(theme), theme, stream, Stream("style", seed))
     return _draw_graph(recipe, families, stream, seed)
 
 

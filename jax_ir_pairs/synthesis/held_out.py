@@ -50,9 +50,6 @@ COMPOSITIONS: frozenset[tuple[str, str]] = frozenset(
 
 KINDS: dict[str, str] = {
     "value_and_grad": "grad",
-    "filter_grad": "grad",
-    "filter_value_and_grad": "grad",
-    "nnx_value_and_grad": "grad",
     "vjp": "grad",
     "linearize": "jvp",
     "switch": "cond",

@@ -123,10 +123,10 @@ def test_lines_by_keyboard(opened: Opened, sample_server: Server, sample: Folder
 
 def test_filters_and_search(opened: Opened, sample_server: Server, sample: FolderRows) -> None:
     families = sample.index.named["family"]
-    wanted = [n for n, code in enumerate(families.codes) if families.names[code] == "neural"]
+    wanted = [n for n, code in enumerate(families.codes) if families.names[code] == "statistics"]
     page = opened(sample_server.url)
     expect(page.locator("#count")).to_have_text("100 of 100 rows")
-    page.select_option("#f-family", "neural")
+    page.select_option("#f-family", "statistics")
     expect(page.locator("#count")).to_have_text(f"{len(wanted)} of 100 rows")
     assert page.locator("#rows .item").count() == len(wanted)
     sizes = [sample.index.sizes["num_eqns"][n] for n in wanted]

@@ -10,7 +10,7 @@ from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import Aval, Record, leaves
+from jax_ir_pairs.synthesis.types import Aval, leaves
 from tests.synthesis.tracing import (
     draw_graph,
     only,
@@ -34,13 +34,9 @@ def test_every_construct_turns_up() -> None:
     sources = "".join(draw_graph(ONLY, seed).program().python for seed in range(300))
     for text in (
         "(NamedTuple):", "register_dataclass", "register_pytree_node_class", "._replace(",
-        "register_pytree_with_keys_class", "dataclasses.replace(", "ravel_pytree(", "TrainState(",
-        "OptState(", "path[-1].key",
+        "register_pytree_with_keys_class", "dataclasses.replace(", "jax.tree.map(",
     ):  # fmt: skip
         assert text in sources, text
-    for name in ("map", "leaves", "reduce", "flatten", "unflatten"):
-        assert f"jax.tree.{name}(" in sources
-        assert f"jax.tree_util.tree_{name}(" in sources
 
 
 def test_loops_carry_objects() -> None:
@@ -65,32 +61,6 @@ def test_objects_of_every_class_come_back_as_they_went(seed: int) -> None:
     doubled = jax.tree.map(lambda leaf: 2 * leaf, point)
     assert doubled.second.sum() == 6
     assert doubled.first.shape == (2, 2)
-
-
-def test_models_take_their_input_to_their_output() -> None:
-    kinds = set()
-    for seed in range(30):
-        scope = Scope(Stream("model", seed), TABLE)
-        model = trees.model(scope)
-        params = scope.input(model.type, "params")
-        x = scope.input(Aval("f32", (2, model.inside)), "x")
-        h = model.forward(scope, params, x)
-        assert h.type == Aval("f32", (2, model.outside))
-        first = model.type.items[0][1] if isinstance(model.type, Record) else None
-        kinds.add("list" if first is None else "flat" if isinstance(first, Aval) else "nested")
-    assert kinds == {"list", "flat", "nested"}
-
-
-def test_global_norm_spelled_in_all_ways_is_one_number() -> None:
-    values = set()
-    for seed in range(20):
-        scope = Scope(Stream("norm", seed), TABLE)
-        tree = scope.input(Record((("w", Aval("f32", (3,))), ("b", Aval("f32")))), "tree")
-        norm = trees.global_norm(scope, tree)
-        source, _ = render(scope.close("entry", norm), "f", Stream("style", seed))
-        arguments = {"w": jnp.array([2.0, 3.0, 6.0]), "b": jnp.array(0.0)}
-        values.add(round(float(load(source, "f")(arguments)), 3))
-    assert values == {7.0}
 
 
 def test_they_run() -> None:

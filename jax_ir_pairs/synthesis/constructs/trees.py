@@ -1,13 +1,10 @@
-"""Trees of arrays: parameters of small models, and classes whose objects are trees."""
+"""Classes whose objects are trees of arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping
 
-from jax_ir_pairs.synthesis.constructs import layers
-from jax_ir_pairs.synthesis.graph import Defined, Literal, Var
+from jax_ir_pairs.synthesis.graph import Defined, Var
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import Aval, Bounds, Record, Tree
 
@@ -98,118 +95,3 @@ def read(
         scope.bind("field" if object else "item", (tree,), params, out)
         tree = out
     return tree
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A small network: the type of its parameters, its forward pass, and its sides."""
-
-    type: Tree
-    forward: Callable[[Scope, Var, Var], Var]
-    inside: int
-    outside: int
-
-
-def model(scope: Scope) -> Model:
-    """Gives a multilayer perceptron with its parameters in a flat dict, nested dicts or a list."""
-    stream, dtype = scope.stream, scope.float_dtype
-    depth = stream.weighted((1, 2, 3), (2, 4, 1))
-    sides = [min(scope.side(), 32) for _ in range(depth + 1)]
-    biased = stream.chance(0.8)
-    w, b = stream.choice((("w", "b"), ("w", "b"), ("kernel", "bias"), ("weight", "bias")))
-    scaled = stream.chance(0.25)
-    kind = stream.choice(("flat", "nested", "list"))
-    parts: list[tuple[tuple[str | int, ...], Aval]] = []
-    for n, (inside, outside) in enumerate(pairwise(sides)):
-        head: tuple[str | int, ...]
-        tail = ""
-        if kind == "flat":
-            head, tail = (), str(n + 1) if depth > 1 else ""
-        else:
-            head = (n,) if kind == "list" else (f"layer{n + 1}",)
-        parts.append(((*head, w + tail), Aval(dtype, (inside, outside))))
-        if biased:
-            parts.append(((*head, b + tail), Aval(dtype, (outside,))))
-        if scaled:
-            parts.append(((*head, "scale" + tail), Aval(dtype, (outside,))))
-    activation = stream.choice(("tanh", "relu", "gelu", "silu", "sigmoid"))
-
-    def forward(body: Scope, params: Var, x: Var) -> Var:
-        h = x
-        for path, aval in parts:
-            value = read(body, params, *path)
-            if aval.rank == 2:
-                if h is not x:
-                    h = body.let(activation, layers.calm(body, h))
-                h = body.let("matmul", layers.calm(body, h), value)
-            else:
-                name = "mul" if str(path[-1]).startswith("scale") else "add"
-                h = body.let(name, layers.calm(body, h), value)
-        return h
-
-    return Model(_tree(parts), forward, sides[0], sides[-1])
-
-
-def _tree(parts: list[tuple[tuple[str | int, ...], Aval]]) -> Tree:
-    """Gives the tree with these leaves: dicts for names, a list for numbers."""
-    groups: dict[str | int, list[tuple[tuple[str | int, ...], Aval]]] = {}
-    for (first, *rest), aval in parts:
-        groups.setdefault(first, []).append((tuple(rest), aval))
-    made: dict[str | int, Tree] = {
-        key: inner[0][1] if not inner[0][0] else _tree(inner) for key, inner in groups.items()
-    }
-    if all(isinstance(key, int) for key in made):
-        return tuple(made.values())
-    return Record(tuple((str(key), tree) for key, tree in made.items()))
-
-
-def dict_leaves(tree: Tree) -> bool:
-    """Whether every leaf of the tree stands in a dict."""
-    if isinstance(tree, Record):
-        return tree.cls is None and all(
-            isinstance(part, Aval) or dict_leaves(part) for _, part in tree.items
-        )
-    return isinstance(tree, tuple) and all(dict_leaves(part) for part in tree)
-
-
-def global_norm(scope: Scope, tree: Var) -> Var:
-    """Gives the root of the sum of all squares, in one of the ways that people write it."""
-    stream, scalar = scope.stream, Aval(scope.float_dtype)
-    total = Var(scalar, (0.0, 1e4))
-    way = stream.choice(("tree_sum_squares", "tree_vdot", "tree_reduce"))
-    operand = tree
-    if way == "tree_reduce":
-        leaf = Var(Aval(scope.float_dtype, (2,)), WEIGHTS, "g")
-        body = scope.nested([leaf])
-        function = body.close("squared_sum", body.let("sum", body.let("square", leaf)))
-        operand = Var(_scalars(tree.type, scalar), role="squares")
-        scope.bind("tree_map", (function, tree), {}, operand)
-    scope.bind(way, (operand,), {}, total)
-    root = Var(scalar, (0.0, 100.0), stream.choice(("norm", "grad_norm", "global_norm")))
-    inside = scope.let("add", total, Literal(1e-6)) if stream.chance(0.4) else total
-    scope.bind("sqrt", (inside,), {}, root)
-    return root
-
-
-def _scalars(tree: Tree, scalar: Aval) -> Tree:
-    if isinstance(tree, Record):
-        return Record(tuple((k, _scalars(part, scalar)) for k, part in tree.items), tree.cls)
-    return tuple(_scalars(part, scalar) for part in tree) if isinstance(tree, tuple) else scalar
-
-
-def mapped(
-    scope: Scope,
-    role: str,
-    formula: Callable[[Scope, list[Var]], Var],
-    trees: dict[str, Var],
-    captured: list[Var] | None = None,
-    out: str = "",
-) -> Var:
-    """Gives `jax.tree.map` of a formula over trees of one structure, by the leaves' names."""
-    leaf = Aval(scope.float_dtype, (4,))
-    params = [Var(leaf, WEIGHTS, name) for name in trees]
-    body = scope.nested(params, captured or [])
-    function = body.close(role, formula(body, params))
-    result = Var(next(iter(trees.values())).type, role=out)
-    scope.bind("tree_map", (function, *trees.values()), {}, result)
-    return result

@@ -13,9 +13,7 @@ from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import ALL, Aval
 
 _ROLES = {
-    "neural": ("encode", "block", "layer", "forward_block", "head"),
     "control_flow": ("unroll", "simulate", "iterate", "update"),
-    "numerics": ("solve", "refine", "integrate"),
     "autodiff": ("sensitivity", "objective_grad", "step_direction"),
     "batching": ("per_batch", "batched", "rowwise"),
     "indexing": ("select_rows", "lookup", "pack"),

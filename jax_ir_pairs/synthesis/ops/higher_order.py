@@ -26,7 +26,8 @@ OPS = (
     _row("item", "tree", "{0}[{key}]"),
     _row("field", "tree", "{0}.{field}"),
     _row("unpack", "tree", "{0}"),
-    _row("conv", "contraction", "lax.conv_general_dilated({0}, {1}{kw})"),
+    _row("replace_field", "tree", "{0}._replace({field}={1})"),
+    _row("replace_dataclass", "tree", "dataclasses.replace({0}, {field}={1})"),
 )  # fmt: skip
 
 TRANSFORMS = {
@@ -39,10 +40,5 @@ TRANSFORMS = {
     "checkpoint": "jax.checkpoint",
     "jit": "jax.jit",
     "pmap": "jax.pmap",
-    "filter_grad": "eqx.filter_grad",
-    "filter_value_and_grad": "eqx.filter_value_and_grad",
-    "filter_jit": "eqx.filter_jit",
-    "nnx_value_and_grad": "nnx.value_and_grad",
-    "nnx_jit": "nnx.jit",
 }
 """Transformations of functions, and how they are written."""

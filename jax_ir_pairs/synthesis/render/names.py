@@ -25,12 +25,6 @@ _MODULES = (
     "mlir",
     "odeint",
     "minimize",
-    "cg",
-    "gmres",
-    "bicgstab",
-    "eqx",
-    "nnx",
-    "optax",
 )
 RESERVED = frozenset({*_MODULES, *TRANSFORMS, *keyword.kwlist, *dir(builtins)}) - {"input", "next"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import (
@@ -37,22 +36,13 @@ def render(
     entry: Function, name: str, stream: Stream, *, x64: bool = False
 ) -> tuple[str, list[str]]:
     """Gives the module with `entry` as function `name`, and the names of the entry's parameters."""
-    renderer = _Renderer(stream, _style_for(entry, stream))
+    renderer = _Renderer(stream, Style.draw(stream))
     renderer.names.function(name)
     renderer.name_constants(entry)
     parameters, lines = renderer.define(entry, name, set(), indent=0, is_entry=True)
     constants = [[f"{name} = {value}" for name, value in renderer.write.constants.values()]]
     definitions = [*constants[: bool(constants[0])], *renderer.hoisted, lines]
     return module(definitions, x64=x64), parameters
-
-
-def _style_for(entry: Function, stream: Stream) -> Style:
-    style = Style.draw(stream)
-    blocks = (c for call in walk(entry) for o in call.operands for c in functions_in(o))
-    if any(isinstance(block, Defined) and "nn." in block.template for block in blocks):
-        # `nn` is another library's module there.
-        return replace(style, dialect=replace(style.dialect, nn=False))
-    return style
 
 
 class _Renderer:

@@ -25,7 +25,9 @@ from jax_ir_pairs.synthesis.stream import Stream
 _DEPTH = 3
 """Sketches inside of sketches."""
 _TRIES = 6
-_REVERSE = frozenset({"grad", "value_and_grad", "jacrev", "hessian", "vjp"})
+_REVERSE = frozenset(
+    {"grad", "value_and_grad", "jacrev", "hessian", "vjp", "filter_grad", "filter_value_and_grad"}
+)
 """Where one of them is, no loop may be inside whose steps nobody knows."""
 _SHARED = ("stream", "library")
 """What a drawing has of its program's whole."""

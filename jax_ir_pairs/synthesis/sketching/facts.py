@@ -24,6 +24,7 @@ _NAMES = {f"jax.{name}": name for name in _TRANSFORMS} | {
     f"jax.lax.{name}": name
     for name in ("scan", "map", "fori_loop", "while_loop", "cond", "switch", "associative_scan")
 }
+_NAMES |= {f"{module}{name}": name for module in ("eqx.filter_", "nnx.") for name in _TRANSFORMS}
 _NAMES |= {"jax.remat": "checkpoint", "jax.experimental.shard_map.shard_map": "shard_map"}
 _PARTIAL = {"functools.partial", "partial"}
 _OPS = frozenset(
@@ -120,6 +121,9 @@ def _read(node: ast.AST, path: _Path, scopes: dict[_Path, _Scope], around: tuple
             scopes.setdefault(inner, _Scope())
             own = tuple(kind for decorator in node.decorator_list for kind in _kinds_in(decorator))
             scopes[inner].kinds += [((), kind) for kind in own]
+            if isinstance(node, ast.ClassDef):  # whoever makes an object calls its methods
+                methods = (part.name for part in node.body if isinstance(part, ast.FunctionDef))
+                scopes[inner].calls += [((), method) for method in methods]
             for part in ast.iter_child_nodes(node):
                 if part not in node.decorator_list:
                     _read(part, inner, scopes, own)

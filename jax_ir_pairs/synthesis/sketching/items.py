@@ -34,7 +34,7 @@ def written(hand: Hand, item: Item, *, is_entry: bool) -> tuple[str, str]:
         names |= inlined
     elif isinstance(item.node, ast.FunctionDef | ast.ClassDef):
         _docs_of_others(work, style)
-    own = frozenset(i.name for i in drawing.order if isinstance(i.node, ast.FunctionDef))
+    own = frozenset(i.name for i in drawing.order if not isinstance(i.node, ast.Assign))
     work.edits.extend(renaming(item, names, own | item.bound))
     work.edits.extend(spelling(item, style))
     if style.guards == "drop":

@@ -13,6 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from jax_ir_pairs.config import THEME_NEEDS
 from jax_ir_pairs.synthesis.sketching.choices import (
     Choice,
     Segment,
@@ -288,3 +289,19 @@ def library() -> Library:
     for file in files():
         found |= {i.name: i for i in file.items.values() if isinstance(i, Sketch)}
     return Library(found)
+
+
+def library_for(theme: str) -> Library:
+    """Gives the sketches that a program may have which begins with one of a theme.
+
+    Those that need packages beside the project's are there only for their own theme.
+    """
+    return _library_with(theme if theme in THEME_NEEDS else "")
+
+
+@cache
+def _library_with(own: str) -> Library:
+    sketches = library().sketches.items()
+    return Library(
+        {n: s for n, s in sketches if s.file.theme == own or s.file.theme not in THEME_NEEDS}
+    )

@@ -169,7 +169,7 @@ def item_spans(item: Item) -> list[tuple[int, int]]:
 def renaming(item: Item, names: Mapping[str, str], own: frozenset[str]) -> Iterator[Edit]:
     """Gives the edits that rename variables and functions.
 
-    `own` are functions of the program: their keywords are parameters that are renamed too.
+    `own` are functions and classes of the program, whose keywords are renamed too.
     """
     file = item.file
     for node in item.nodes:
@@ -188,9 +188,10 @@ def renaming(item: Item, names: Mapping[str, str], own: frozenset[str]) -> Itera
                 yield start, start + len(name), names[name]
             case ast.Call() if _called(node) in own:
                 for keyword in node.keywords:
-                    if keyword.arg is not None and keyword.arg in names:
+                    new = names.get(keyword.arg or "", "")
+                    if keyword.arg is not None and new.isidentifier():
                         start = file.place(keyword.lineno, keyword.col_offset)
-                        yield start, start + len(keyword.arg), names[keyword.arg]
+                        yield start, start + len(keyword.arg), new
 
 
 def _called(node: ast.Call) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jax_ir_pairs.synthesis.render.imports import module
@@ -25,6 +25,8 @@ _CLASHES = re.compile(
     r"(?<![\w.])(random|jr|nn|lax|grad|vmap|jit|hessian|checkpoint)\b *(?:=[^=]|,|\)|:| in )"
 )
 """A variable with a name that some dialects use for a module or a function of JAX."""
+_LINEN = re.compile(r"(?<![\w.])nn\.[A-Z]")
+"""A class of `flax.linen`, which has the name that some dialects use for `jax.nn`."""
 _DEFINITION = re.compile(r"( *)(def \w+)(\(.*\))((?: -> .+)?:)")
 _OPENED, _CLOSED = re.compile(r" *def \w+\("), re.compile(r" *\)(?: -> .+)?:")
 _STATEMENT = re.compile(r"( *)((?:return |[\w, ]+ = )?)(.+)")
@@ -66,7 +68,10 @@ def write(draft: SketchDraft, style: Style, stream: Stream) -> Written:
     blocks = [*([constants] if constants else []), *definitions]
     variables = frozenset().union(*(item.bound for item in drawing.order))
     if not any(_CLASHES.search(line) for block in blocks for line in block):
-        blocks = [style.dialect("\n".join(block)).split("\n") for block in blocks]
+        texts = ["\n".join(block) for block in blocks]
+        has_linen = any(map(_LINEN.search, texts))
+        dialect = replace(style.dialect, nn=False) if has_linen else style.dialect
+        blocks = [dialect(text).split("\n") for text in texts]
     source = module(
         [_fitted(without_idle(block)) for block in blocks],
         x64=draft.dtype == "f64",

@@ -15,7 +15,7 @@ import numpy as np
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_from
 from jax_ir_pairs.synthesis.sketching.fit import Unfit
-from jax_ir_pairs.synthesis.sketching.source import Sketch, library
+from jax_ir_pairs.synthesis.sketching.source import Sketch, library, library_for
 from jax_ir_pairs.synthesis.stream import Stream
 from tests.synthesis.tracing import out_avals, primitives, run, shown, traced
 
@@ -28,7 +28,7 @@ def drawn(sketch: Sketch, seed: int, *, alone: bool = False) -> SketchDraft:
         stream = Stream("sketch", sketch.name, seed, number)
         style = Stream("style", sketch.name, seed)
         try:
-            return draw_from(library(), sketch, stream, style, alone=alone)
+            return draw_from(library_for(sketch.file.theme), sketch, stream, style, alone=alone)
         except Unfit as error:
             reason = error
     raise AssertionError(f"{sketch.name} makes no program: {reason}")

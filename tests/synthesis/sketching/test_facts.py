@@ -36,6 +36,22 @@ def test_transformations_are_told_from_outside_in() -> None:
     assert facts("return g(x)", partial)[0] == ("jit",)
 
 
+def test_methods_of_classes_and_transformations_of_other_packages_count() -> None:
+    before = (
+        "class Model(eqx.Module):\n"
+        "    def __call__(self, x):\n        return self.inner(x)\n\n"
+        "    def inner(self, x):\n        return jax.vmap(jnp.sin)(x)\n"
+    )
+    assert facts("return Model()(x)", before)[0] == ("vmap",)
+    for written, name in (
+        ("eqx.filter_value_and_grad", "value_and_grad"),
+        ("nnx.grad", "grad"),
+        ("nnx.jit", "jit"),
+    ):
+        assert facts(f"return {written}(jnp.sin)(x)")[0] == (name,)
+    assert facts("return eqx.filter_grad(jax.vmap(jnp.sin))(x)")[1] == "compositions"
+
+
 def test_what_is_not_called_does_not_count() -> None:
     assert facts("return x", "def g(x):\n    return jax.vmap(jnp.sin)(x)\n") == ((), "none")
 

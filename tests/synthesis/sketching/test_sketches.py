@@ -6,19 +6,43 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax
 import pytest
 
+from jax_ir_pairs.config import THEME_NEEDS, theme_names
 from jax_ir_pairs.synthesis.sketching.roles import ROLES
-from jax_ir_pairs.synthesis.sketching.source import Sketch, SourceFile, files, library
+from jax_ir_pairs.synthesis.sketching.source import (
+    Sketch,
+    SourceFile,
+    files,
+    library,
+    library_for,
+)
 from jax_ir_pairs.synthesis.sketching.types import Array, Fields, Repeated, Type
 from tests.synthesis.sketching.programs import checked, drawn
 from tests.synthesis.tracing import shown
 
 SKETCHES = sorted(library().sketches.values(), key=lambda sketch: sketch.name)
 FILES = list(files())
+PARAMETERS = [
+    pytest.param(
+        file,
+        id=f"{file.theme}/{file.stem}",
+        marks=[
+            pytest.mark.skipif(
+                any(find_spec(name) is None for name in THEME_NEEDS[file.theme]),
+                reason=f"the programs need jax-ir-pairs[{file.theme}]",
+            ),
+            pytest.mark.filterwarnings("ignore"),  # what the packages deprecate is not ours
+        ]
+        if file.theme in THEME_NEEDS
+        else [],
+    )
+    for file in FILES
+]
 ITEMS = [item for file in FILES for item in file.items.values()]
 
 
@@ -26,19 +50,27 @@ def _sketches(file: SourceFile) -> list[Sketch]:
     return [library().sketches[i.name] for i in file.items.values() if isinstance(i, Sketch)]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.theme}/{file.stem}")
+@pytest.mark.parametrize("file", PARAMETERS)
 def test_sketches_trace_to_what_they_state(file: SourceFile) -> None:
     for sketch in _sketches(file):
         checked(drawn(sketch, 0, alone=True), 0, runs=False)
     jax.clear_caches()
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.theme}/{file.stem}")
+@pytest.mark.parametrize("file", PARAMETERS)
 def test_a_sketch_of_each_file_goes_on_and_stays_finite(file: SourceFile) -> None:
     """All of them, with more seeds: `make soak`."""
     sketches = _sketches(file)
     checked(drawn(sketches[len(file.text) % len(sketches)], 1), 1)
     jax.clear_caches()
+
+
+def test_only_their_own_theme_has_sketches_that_need_packages() -> None:
+    names = {sketch.file.theme for sketch in library_for("losses").sketches.values()}
+    assert names == {*theme_names()} - {*THEME_NEEDS}
+    for theme in THEME_NEEDS:
+        own = {sketch.file.theme for sketch in library_for(theme).sketches.values()}
+        assert own == {*names, theme}
 
 
 def test_first_lines_say_what_sketches_are_for() -> None:

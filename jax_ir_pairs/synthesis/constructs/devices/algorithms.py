@@ -12,7 +12,7 @@ from jax_ir_pairs.synthesis.constructs.devices.meshes import (
     shard_map,
     spec_text,
 )
-from jax_ir_pairs.synthesis.constructs.layers import calm
+from jax_ir_pairs.synthesis.constructs.devices.networks import calm
 from jax_ir_pairs.synthesis.graph import Code, Literal, Var
 from jax_ir_pairs.synthesis.growth import Form, Mix, cast, within
 from jax_ir_pairs.synthesis.scope import Scope

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from jax_ir_pairs.synthesis.constructs import layers, trees
 from jax_ir_pairs.synthesis.constructs.devices.algorithms import line, matrix, started
 from jax_ir_pairs.synthesis.constructs.devices.meshes import (
     Axis,
@@ -14,8 +13,14 @@ from jax_ir_pairs.synthesis.constructs.devices.meshes import (
     mesh_of,
     shard_map,
 )
-from jax_ir_pairs.synthesis.constructs.layers import calm
-from jax_ir_pairs.synthesis.constructs.tree_training import gradients
+from jax_ir_pairs.synthesis.constructs.devices.networks import (
+    Model,
+    activation,
+    calm,
+    gradients,
+    mapped,
+    small_network,
+)
 from jax_ir_pairs.synthesis.graph import Code, Function, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import Form, Mix, scalar, use_all, within
 from jax_ir_pairs.synthesis.op import IllTyped
@@ -28,7 +33,7 @@ _RATES = (1e-3, 1e-2, 0.1)
 
 
 def _loss(
-    body: Scope, model: trees.Model, x: Var, y: Var, over: Axis | None, budget: int, mix: Mix
+    body: Scope, model: Model, x: Var, y: Var, over: Axis | None, budget: int, mix: Mix
 ) -> Function:
     """Gives the loss of a model on one device's batch, or with an axis on that of all of them."""
     params = Var(model.type, role="params")
@@ -54,14 +59,14 @@ def _updated(body: Scope, params: Var, grads: Var) -> Var:
         inner.bind("sub", (v[0], inner.let("mul", rate, v[1])), {}, out)
         return out
 
-    return trees.mapped(body, "sgd", descend, {"p": params, "g": grads}, out="new_params")
+    return mapped(body, "sgd", descend, {"p": params, "g": grads}, out="new_params")
 
 
 def _train_step(scope: Scope, budget: int, mix: Mix) -> None:
     """A step of data-parallel training: gradients averaged over the devices."""
     stream = scope.stream
     mesh = mesh_of(scope)
-    over, model, dtype = mesh.axes[0], trees.model(scope), scope.float_dtype
+    over, model, dtype = mesh.axes[0], small_network(scope), scope.float_dtype
     by_pmap = len(mesh.axes) == 1 and stream.chance(0.35)
     rows = stream.choice((1, 2, 4))
     lead = (over.size, rows) if by_pmap else (over.size * rows,)
@@ -125,7 +130,7 @@ def _tensor_parallel(scope: Scope, budget: int, mix: Mix) -> None:
         scope, mesh, [x, w1, w2], specs, ["x", "w1", "w2"], checked=stream.chance(0.6)
     )
     h, first, second = body.params
-    h = layers.activation(body, body.let("matmul", h, first))
+    h = activation(body, body.let("matmul", h, first))
     y = body.let("matmul", calm(body, h), second)
     spec: Spec = specs[0]
     if stream.chance(0.3):
@@ -156,11 +161,11 @@ def _gathered_weights(scope: Scope, budget: int, mix: Mix) -> None:
         return calm(inner, inner.let("matmul", inp, full))
 
     if stream.chance(0.4) or scope.reverse or scope.forward:
-        y = layers.activation(body, forward(body, shard))
+        y = activation(body, forward(body, shard))
         shard_map(scope, mesh, body, "forward_shard", y, [x, w], [spec, spec], [spec])
         return
     inner = body.nested([Var(shard.type, shard.bounds, "w")], [inp], reverse=True)
-    out = layers.activation(inner, forward(inner, inner.params[0]))
+    out = activation(inner, forward(inner, inner.params[0]))
     loss = inner.close("loss", inner.let("mean", inner.let("square", out)))
     grads, new = Var(shard.type, _GRADIENT, "grads"), Var(shard.type, _GRADIENT)
     body.bind("apply", (Transformed("grad", loss), shard), {}, grads)
@@ -231,7 +236,7 @@ def _experts(scope: Scope, budget: int, mix: Mix) -> None:
     tiled = {"tiled": True} if stream.chance(0.4) else {}
     sent = move(grouped, role="dispatched", **tiled)
     first, second = (body.let("getitem", w, parts=(0,), subscript="0") for w in (up, down))
-    h = layers.activation(body, body.let("matmul", sent, first))
+    h = activation(body, body.let("matmul", sent, first))
     h = body.let("matmul", calm(body, h), second)
     back = move(h, role="combined", **tiled)
     out = body.let("reshape", back, shape=tokens.aval.shape)

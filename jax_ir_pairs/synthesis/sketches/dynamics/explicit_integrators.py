@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.ode import odeint
 
 from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, size, sketch
 
@@ -244,3 +245,33 @@ def neural_ode(params, x, t_end=number(0.2, 1.0), num_steps=integer(2, 6)):
             x = step(x, i)
         return x
     return jax.lax.fori_loop(0, num_steps, lambda i, h: step(h, i), x)
+
+
+@sketch(
+    takes={"state": "state f[b, 2]: positions and velocities"},
+    sizes={"b": (1, 6)},
+    weight=0.5,
+    also=("Solve an oscillator's equation with adaptive steps.",),
+)
+def adaptive_oscillation(state, damping=number(0.1, 1.5), t_end=number(0.5, 3.0)):
+    """Follow oscillators by an integrator that chooses its steps by the error."""
+
+    def velocity(y, t):
+        position, speed = y[..., 0], y[..., 1]
+        if maybe("limit_cycle"):
+            force = damping * (1.0 - position**2) * speed - position
+        else:
+            force = -damping * speed - one_of(position, jnp.sin(position), position**3)
+        if maybe("drive", 0.4):
+            force = force + 0.5 * jnp.cos(2.0 * t)
+        return jnp.stack([speed, force], axis=-1)
+
+    start = jnp.tanh(state)
+    times = jnp.linspace(0.0, t_end, integer(2, 12))
+    if maybe("tolerances", 0.4):
+        path = odeint(velocity, start, times, rtol=1e-4, atol=one_of(1e-5, 1e-6))
+    else:
+        path = odeint(velocity, start, times)
+    if maybe("amplitudes", 0.3):
+        return jnp.max(jnp.abs(path[..., 0]), axis=0)
+    return path

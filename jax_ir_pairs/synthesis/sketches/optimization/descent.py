@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.optimize import minimize
 
 from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, size, sketch
 
@@ -254,3 +255,28 @@ def bfgs_minimize(x, num_iters=integer(2, 4), step_size=number(0.05, 0.5)):
             )
         gradient = new_gradient
     return x, 0.5 * (inverse + inverse.T)
+
+
+@sketch(
+    takes={"x": "vector f[n]"},
+    sizes={"n": (2, 8)},
+    weight=0.5,
+    also=("Minimum of a smooth function by the minimizer of JAX.",),
+)
+def packaged_bfgs(x, ridge=number(0.01, 1.0), max_iters=integer(2, 8)):
+    """Hand a smooth function to the quasi-Newton minimizer that JAX comes with."""
+    start = jnp.tanh(x)
+
+    def cost(z):
+        if maybe("curved_valley"):
+            value = jnp.sum((z[1:] - z[:-1] ** 2) ** 2 + 0.1 * (1.0 - z[:-1]) ** 2)
+        else:
+            value = jnp.sum(one_of(jnp.cosh(z) - 1.0, jnp.sqrt(1.0 + z**2)))
+        return value + ridge * jnp.sum((z - 0.5) ** 2)
+
+    result = minimize(cost, start, method="BFGS", options={"maxiter": max_iters})
+    if maybe("evaluations", 0.4):
+        return result.x, {"value": result.fun, "evaluations": result.nfev}
+    if maybe("inverse_curvature", 0.3):
+        return result.x, result.hess_inv
+    return result.x, cost(start) - result.fun
