@@ -27,7 +27,7 @@ def written(hand: Hand, item: Item, *, is_entry: bool) -> tuple[str, str]:
         inlined = inlined_numbers(item, hand)
         head(work, item, signature, hand, purpose, inlined)
         names |= inlined
-    elif isinstance(item.node, ast.FunctionDef | ast.ClassDef):
+    else:
         _docs_of_others(work, style)
     own = frozenset(i.name for i in drawing.order if isinstance(i.node, ast.FunctionDef))
     work.edits.extend(renaming(item, names, own | item.bound))
