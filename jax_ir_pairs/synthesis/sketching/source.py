@@ -34,7 +34,7 @@ class Item:
     file: SourceFile
     node: ast.stmt
     more: tuple[ast.stmt, ...] = ()
-    """Statements that belong to it, `f.defvjp(forward, backward)` or `@f.defjvp` with a function."""
+    """What belongs to it: `f.defvjp(forward, backward)`, or a function under `@f.defjvp`."""
 
     @cached_property
     def segment(self) -> Segment:
@@ -222,7 +222,7 @@ def read_file(theme: str, stem: str, text: str) -> SourceFile:
                     file.holes[name] = Hole(name, tuple(type for _, type in takes), gives)
                 else:
                     file.items[name] = Item(name, file, node)
-            case ast.Expr(value=ast.Call()) | ast.Assign() if (owner := _owner(file, node)):
+            case ast.Expr(value=ast.Call()) | ast.Assign() if owner := _owner(file, node):
                 object.__setattr__(owner, "more", (*owner.more, node))
             case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
                 pass
