@@ -88,8 +88,10 @@ def _of_item(item: Item, draft: SketchDraft) -> tuple[_Scopes, bool]:
         _read(tree.body[0], (), scopes, ())
         for node in tree.body[1:]:
             # What belongs to an item, such as a rule of a primitive, is of its scope.
-            scopes.setdefault((item.name,), _Scope())
+            scope = scopes.setdefault((item.name,), _Scope())
             _read(node, (item.name,), scopes, ())
+            if isinstance(node, ast.FunctionDef):
+                scope.calls.append(((), node.name))
         held_out = any(isinstance(n, ast.Attribute) and n.attr in _OPS for n in ast.walk(tree))
         _OF_ITEMS[key] = scopes, held_out
     return _OF_ITEMS[key]
