@@ -72,12 +72,12 @@ class Meter(NamedTuple):
     """A sum and a count, in references."""
 
     total: jax.Array
-    count: jax.Array
+    seen: jax.Array
 
     def add(self, value):
         """Takes one more value in."""
         self.total[...] += value
-        self.count[...] += 1
+        self.seen[...] += 1
 
 
 @sketch(
@@ -104,7 +104,7 @@ def metered_loop(losses, accuracies):
         for loss, accuracy in zip(losses, accuracies, strict=True):
             loss_meter.add(loss)
             accuracy_meter.add(jnp.clip(accuracy, 0.0, 1.0))
-    averages = [meter.total[...] / meter.count[...] for meter in (loss_meter, accuracy_meter)]
+    averages = [meter.total[...] / meter.seen[...] for meter in (loss_meter, accuracy_meter)]
     return averages[0], averages[1]
 
 
