@@ -102,8 +102,8 @@ def symbolic_batch_activation(x):
 
     def activate(batch):
         gate = one_of(jnp.tanh(batch), jnp.sin(batch), jax.lax.logistic(batch))
-        if maybe("odd part"):
-            gate = gate - jnp.negative(gate)
+        if maybe("squared gate"):
+            gate = gate * gate
         if maybe("raise to square"):
             gate = gate * jnp.abs(batch)
         return one_of(gate * batch, gate + batch, batch - gate)
