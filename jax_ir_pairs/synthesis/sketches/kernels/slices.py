@@ -162,7 +162,10 @@ def segment_sum_kernel(data, segments, num_segments=size("k")):
     rows, width = data.shape
 
     def block_kernel(data_ref, segment_ref, out_ref):
-        out_ref[...] = jnp.full_like(out_ref, one_of(0.0, 0.0, -5.0))
+        if maybe("maximum instead", 0.3):
+            out_ref[...] = jnp.full_like(out_ref, -10.0)
+        else:
+            out_ref[...] = jnp.zeros_like(out_ref)
 
         def add_row(i, count):
             here = segment_ref[i]
@@ -179,9 +182,9 @@ def segment_sum_kernel(data, segments, num_segments=size("k")):
         out_shape=jax.ShapeDtypeStruct((num_segments, width), data.dtype),
         interpret=True,
     )(data, segments)
-    if maybe("mean of segment"):
+    if maybe("by root of size"):
         sizes = jnp.bincount(segments, length=num_segments)
-        totals = totals / jnp.maximum(sizes, 1)[:, None]
+        totals = totals / jnp.sqrt(jnp.maximum(sizes, 1))[:, None]
     return totals
 
 
@@ -231,8 +234,11 @@ def pooling_kernel(image, window=size("k")):
                 parts.append(image_ref[i::window, j::window])
         pooled = parts[0]
         for part in parts[1:]:
-            pooled = one_of(jnp.maximum(pooled, part), pooled + part, jnp.minimum(pooled, part))
-        if maybe("averaged", 0.3):
+            if maybe("averaged", 0.4):
+                pooled = pooled + part
+            else:
+                pooled = one_of(jnp.maximum(pooled, part), jnp.minimum(pooled, part))
+        if maybe("averaged", 0.4):
             pooled = pooled / window**2
         out_ref[...] = pooled
 

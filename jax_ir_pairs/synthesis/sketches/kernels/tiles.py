@@ -185,7 +185,10 @@ def int8_weight_matmul(x, weights, scales, block_rows=size("r")):
         if maybe("zero point"):
             wide = wide - one_of(1.0, 2.0)
         y = jnp.dot(x_ref[...], wide)
-        out_ref[...] = y * scale_ref[...][None, :] * one_of(1.0, 1 / 127)
+        scale = scale_ref[...][None, :]
+        if maybe("scales of full range"):
+            scale = scale / 127
+        out_ref[...] = y * scale
 
     y = pl.pallas_call(
         block_kernel,

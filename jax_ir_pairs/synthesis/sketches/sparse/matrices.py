@@ -80,7 +80,7 @@ def classic_format_products(x, v, u, threshold=one_of(0.3, 0.8)):
     """Multiply a block of vectors by a matrix in coordinates or compressed rows."""
     rows, columns = x.shape
     kept = jnp.where(jnp.abs(x) > threshold, x, 0.0)
-    stored = rows * columns // one_of(1, 2)
+    stored = one_of(rows * columns, rows * columns // 2)
     if maybe("coordinate format"):
         matrix = sparse.COO.fromdense(kept, nse=stored)
     elif maybe("column format", 0.3):
@@ -187,7 +187,9 @@ def sparse_random_projection(key, x, components=size("k"), density=one_of(4, 8, 
         features = x @ projection.T
     else:
         features = (projection @ x.T).T
-    return features * one_of(1.0, (d / stored) ** 0.5)
+    if maybe("keep lengths"):
+        features = features * (d / stored) ** 0.5
+    return features
 
 
 @sketch(

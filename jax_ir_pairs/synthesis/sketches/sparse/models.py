@@ -47,7 +47,7 @@ def sparse_weights_step(w, v, y, rate=number(0.01, 0.3), threshold=one_of(0.5, 1
     """Take a gradient step on the stored elements of a pruned matrix."""
     n, d = w.shape
     pruned = jnp.where(jnp.abs(w) > threshold, w, 0.0)
-    stored = sparse.BCOO.fromdense(pruned, nse=n * d // one_of(1, 2))
+    stored = sparse.BCOO.fromdense(pruned, nse=one_of(n * d, n * d // 2))
 
     def loss_of(matrix, inputs):
         error = matrix @ inputs - y

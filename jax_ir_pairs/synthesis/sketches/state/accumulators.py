@@ -61,7 +61,10 @@ def running_moments(xs):
         return None, None
 
     _, means = jax.lax.scan(observe, None, xs)
-    variance = spread_ref[...] / jnp.maximum(count_ref[...] - one_of(0, 1), 1)
+    count = count_ref[...]
+    if maybe("unbiased spread"):
+        count = jnp.maximum(count - 1, 1)
+    variance = spread_ref[...] / count
     if maybe("trace of mean"):
         return jnp.mean(means, axis=0), variance
     if maybe("give deviation", 0.4):

@@ -229,7 +229,9 @@ def run_on_state(x, rate=number(0.05, 0.9)):
             change_ref[...] = state_ref[...] - before
 
         state, change = pl.run_state(relax_into)((x, jnp.zeros_like(x)))
-        return state + one_of(0.5, 1.0) * change
+        if maybe("momentum", 0.6):
+            state = state + one_of(0.5, 0.9) * change
+        return state
     return pl.run_state(relax)(x)
 
 
