@@ -22,6 +22,7 @@ def sketch(
     also: tuple[str, ...] = (),
     weight: float = 1.0,
     entry: bool = True,
+    fills: bool = True,
 ) -> Callable[[F], F]:
     """Marks a function as a sketch; the first line of its docstring says what it is for.
 
@@ -34,6 +35,7 @@ def sketch(
         also: Other first lines of its docstring.
         weight: How often it is drawn, beside others of its theme.
         entry: Whether it may be a program by itself.
+        fills: Whether it may fill a hole, where it may be differentiated or batched.
     """
     raise AssertionError("a sketch is read, not run")
 

@@ -113,8 +113,6 @@ class Op:
     """How often it is drawn, beside the others of its group."""
     reverse: bool = True
     """Whether reverse-mode differentiation goes through it."""
-    effect: bool = False
-    """Whether a use of it matters beyond its results: it stays though nothing reads them."""
     widens: Literal["", "integers", "all"] = ""
     """Which of its results have JAX's default dtype, and so 64 bits where those are enabled."""
 

@@ -243,7 +243,7 @@ class Scope:
         needed = set(vars_in(result))
         kept: list[Call] = []
         for call in reversed(self.body):
-            if call.op.effect or any(var in needed for var in call.outs_flat):
+            if any(var in needed for var in call.outs_flat):
                 needed.update(call.used_vars)
                 kept.append(call)
         params = [var for var in self.params if var in needed or self.outer is not None]

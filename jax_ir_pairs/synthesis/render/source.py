@@ -138,15 +138,11 @@ class _Renderer:
             lines += [""] * bool(lines) + definition
             after_def = True
         lines += [""] * after_def
-        if function.result is None:
-            return lines
         return lines + self.statement("return ", self._result(function.result), indent)
 
     def _statement(
         self, call: Call, expr: Expr, body: Body, taken: set[str], indent: int
     ) -> list[str]:
-        if call.outs == ():
-            return self.statement("", expr.text, indent)
         old = body.rebindable(call, self.write.values)
         if old is not None and self.stream.chance(self.style.rebinding):
             assert isinstance(call.outs, Var)

@@ -219,7 +219,7 @@ def fitting(library: Library, hole: Hole) -> tuple[Sketch, ...]:
 
 def _may_fit(sketch: Sketch, hole: Hole) -> bool:
     required = [type for name, type in sketch.takes.items() if name not in sketch.optional]
-    if sketch.gives is None or len(required) < len(hole.takes):
+    if not sketch.fills or sketch.gives is None or len(required) < len(hole.takes):
         return False
     if len(required) > len(hole.takes):  # some may not be read
         return _fits(within(hole.gives, "hole"), within(sketch.gives, "sketch"), Fit())

@@ -87,8 +87,13 @@ def _of_item(item: Item, taken: tuple[int, ...]) -> tuple[_Scopes, bool]:
     text.choices(item.segment)
     tree = ast.parse(text.result())
     scopes: _Scopes = {(): _Scope()}
-    for node in tree.body:
-        _read(node, (), scopes, ())
+    _read(tree.body[0], (), scopes, ())
+    for node in tree.body[1:]:
+        # What belongs to an item, such as a rule of a primitive, is of its scope.
+        scope = scopes.setdefault((item.name,), _Scope())
+        _read(node, (item.name,), scopes, ())
+        if isinstance(node, ast.FunctionDef):
+            scope.calls.append(((), node.name))
     held_out = any(isinstance(n, ast.Attribute) and n.attr in _OPS for n in ast.walk(tree))
     return scopes, held_out
 

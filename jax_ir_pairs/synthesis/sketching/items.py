@@ -32,7 +32,7 @@ def written(hand: Hand, item: Item, *, is_entry: bool) -> tuple[str, str]:
         parameters = {o: name for o, name in flags.items() if o not in in_fields}
         head(work, item, signature, hand, purpose, inlined, parameters)
         names |= inlined
-    elif isinstance(item.node, ast.FunctionDef | ast.ClassDef):
+    else:
         _docs_of_others(work, style)
     own = frozenset(i.name for i in drawing.order if not isinstance(i.node, ast.Assign))
     work.edits.extend(renaming(item, names, own | item.bound))

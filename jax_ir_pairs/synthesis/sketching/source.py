@@ -35,7 +35,7 @@ class Item:
     file: SourceFile
     node: ast.stmt
     more: tuple[ast.stmt, ...] = ()
-    """Statements that belong to it, such as `f.defvjp(forward, backward)`."""
+    """What belongs to it: `f.defvjp(forward, backward)`, or a function under `@f.defjvp`."""
 
     @cached_property
     def segment(self) -> Segment:
@@ -126,6 +126,7 @@ class Sketch(Item):
     details: str = ""
     weight: float = 1.0
     entry: bool = True
+    fills: bool = True
 
     @cached_property
     def spelled_out(self) -> frozenset[str]:
@@ -212,7 +213,12 @@ def read_file(theme: str, stem: str, text: str) -> SourceFile:
     for node in ast.parse(text).body:
         match node:
             case ast.FunctionDef():
-                file.items[node.name] = _function(file, node)
+                methods = [d for d in node.decorator_list if isinstance(d, ast.Attribute)]
+                owner = next((o for d in methods if (o := _owner(file, d)) is not None), None)
+                if owner is None:
+                    file.items[node.name] = _function(file, node)
+                else:
+                    object.__setattr__(owner, "more", (*owner.more, node))
             case ast.ClassDef(name=name):
                 file.items[name] = Item(name, file, node)
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -222,14 +228,20 @@ def read_file(theme: str, stem: str, text: str) -> SourceFile:
                     file.holes[name] = Hole(name, tuple(type for _, type in takes), gives)
                 else:
                     file.items[name] = Item(name, file, node)
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
-                owner = file.items[name]
+            case ast.Expr(value=ast.Call()) | ast.Assign() if owner := _owner(file, node):
                 object.__setattr__(owner, "more", (*owner.more, node))
             case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
                 pass
             case _:
                 raise ValueError(f"{theme}/{stem}.py, line {node.lineno}: no part of a sketch")
     return file
+
+
+def _owner(file: SourceFile, node: ast.AST) -> Item | None:
+    """Gives the first item that a statement or a decorator names: the one that it is about."""
+    names = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id in file.items]
+    names.sort(key=file.span)
+    return file.items[names[0].id] if names else None
 
 
 def _function(file: SourceFile, node: ast.FunctionDef) -> Item:
@@ -256,6 +268,7 @@ def _function(file: SourceFile, node: ast.FunctionDef) -> Item:
         details=details,
         weight=said.get("weight", 1.0),
         entry=said.get("entry", True),
+        fills=said.get("fills", True),
     )
 
 

@@ -23,6 +23,7 @@ _LOOSE = (
     ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.Lambda, ast.Tuple,
 )  # fmt: skip
 """What has to be in parentheses inside of another expression."""
+_DEFINES = (ast.FunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,14 @@ class Text:
         starts = self.file.line_starts
         edits = [*self.edits]
         edits += [(starts[n - 1], starts[n - 1] + width, "") for n, width in self.outdents.items()]
-        parts = (edited(self.file.text, span, edits) for span in item_spans(self.item))
-        return "\n\n\n".join(part.rstrip("\n") for part in parts)
+        nodes = (self.item.node, *self.item.more)
+        text = ""
+        for number, (node, span) in enumerate(zip(nodes, item_spans(self.item), strict=True)):
+            if number:
+                defines = any(isinstance(n, _DEFINES) for n in (nodes[number - 1], node))
+                text += "\n\n\n" if defines else "\n"
+            text += edited(self.file.text, span, edits).rstrip("\n")
+        return text
 
 
 def edited(text: str, span: tuple[int, int], edits: list[Edit]) -> str:

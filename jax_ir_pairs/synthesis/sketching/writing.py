@@ -52,7 +52,7 @@ def write(draft: SketchDraft, style: Style, stream: Stream) -> Written:
     for item in drawing.order:
         is_entry = item is entry and not story.steps
         text, said = written(hand, item, is_entry=is_entry)
-        if isinstance(item.node, ast.Assign):
+        if isinstance(item.node, ast.Assign) and not item.more:
             constants += text.split("\n")
         else:
             definitions.append(text.split("\n"))

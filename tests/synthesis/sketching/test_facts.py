@@ -109,3 +109,20 @@ def test_ops_are_held_out() -> None:
     assert facts("return jnp.cumprod(jax.vmap(lambda y: jax.lax.map(jnp.sin, y))(x[None]))")[1] == (
         "both"
     )
+
+
+def test_rules_of_a_primitive_count_where_it_is_applied() -> None:
+    before = """
+p = Primitive("p")
+
+
+@p.def_impl
+def p_impl(x):
+    return jnp.cumprod(jax.vmap(jnp.sin)(x))
+
+
+def g(x):
+    return p.bind(x)
+"""
+    assert facts("return g(x)", before) == (("vmap",), "ops")
+    assert facts("return x", before) == ((), "none")

@@ -189,3 +189,59 @@ def test_a_parameter_that_nothing_reads_goes() -> None:
 def test_what_cannot_be_left_open_is_refused(body: str) -> None:
     with pytest.raises(ValueError, match="line"):
         bodies(body)
+
+
+RULES = """
+import jax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+double_p = Primitive("double")
+double_p.multiple_results = False
+
+
+@double_p.def_impl
+def double_impl(x):
+    if maybe("sum"):
+        return x + x
+    return factor * x
+
+
+factor = 2
+ad.deflinear2(double_p, lambda ct, _: (double(ct),))
+batching.primitive_batchers[double_p] = double_batch
+
+
+def double_batch(args, dims):
+    return double_p.bind(*args), dims[0]
+
+
+def double(x):
+    return double_p.bind(x)
+
+
+def unused(x):
+    return x
+
+
+@sketch(takes={"x": "f[n]"})
+def f(x):
+    '''Do it.'''
+    return double(x)
+"""
+
+
+def test_a_primitive_comes_with_what_is_about_it() -> None:
+    texts = sources(library_of(RULES), "f")
+    assert len(texts) == 2
+    for text in texts:
+        assert "unused" not in text
+        assert ("factor = 2" in text) == ("factor * x" in text)
+        parts = [
+            "def double_batch(", "double_p = Primitive(", "double_p.multiple_results = False\n\n\n",
+            "@double_p.def_impl\ndef double_impl(x):", "ad.deflinear2(double_p",
+            "batching.primitive_batchers[double_p] = double_batch\n", "def f(x):",
+        ]  # fmt: skip
+        places = [text.find(part) for part in parts]
+        assert places == sorted(places)
+        assert places[0] > 0
