@@ -146,7 +146,11 @@ def accumulated_gradients(params, x, y, num_microbatches=size("k")):
 
 
 @sketch(
-    takes={"logits": "logits f[devices*b, c]", "labels": "labels i[devices*b]", "valid?": "mask bool[devices*b]"},
+    takes={
+        "logits": "logits f[devices*b, c]",
+        "labels": "labels i[devices*b]",
+        "valid?": "mask bool[devices*b]",
+    },
     gives={"loss": "f[]", "accuracy": "f[]"},
     sizes={"devices": {2, 4, 8}, "b": (1, 32), "c": (4, 32)},
     also=("Add up loss and hits of all devices, and divide by the count once.",),

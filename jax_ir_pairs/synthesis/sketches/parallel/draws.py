@@ -137,9 +137,7 @@ def replica_exchange(key, states, coldest=one_of(0.5, 1.0), ratio=one_of(1.5, 2.
             x = x + 0.1 / beta * noise
         # Pairs are (0, 1), (2, 3) and so on; partners use the same random number.
         pairs = [(i, i + 1 - 2 * (i % 2)) for i in range(count)]
-        other, other_energy, other_beta = jax.lax.ppermute(
-            (x, energy(x), beta), WORKER_AXIS, pairs
-        )
+        other, other_energy, other_beta = jax.lax.ppermute((x, energy(x), beta), WORKER_AXIS, pairs)
         log_ratio = (beta - other_beta) * (energy(x) - other_energy)
         uniform = jax.random.uniform(jax.random.fold_in(key, rank // 2), minval=1e-6)
         return jnp.where(jnp.log(uniform) < log_ratio, other, x)

@@ -61,7 +61,11 @@ def expert_exchange(w_in, w_out, tokens):
 
 @sketch(
     takes={
-        "params": {"router": "f[d, devices]", "w_in": "f[devices, d, m]", "w_out": "f[devices, m, d]"},
+        "params": {
+            "router": "f[d, devices]",
+            "w_in": "f[devices, d, m]",
+            "w_out": "f[devices, m, d]",
+        },
         "x": "features f[devices*b, d]",
     },
     gives=("features f[devices*b, d]", "loss f[]: balance"),
@@ -82,7 +86,9 @@ def routed_expert_layer(params, x, capacity_factor=one_of(1.0, 1.25, 2.0)):
         dispatch = assigned[:, :, None] * slots[:, None, :]
         sent = jnp.einsum("bec,bd->ecd", dispatch, x)
         received = jax.lax.all_to_all(sent, EXPERT_AXIS, 0, 0, tiled=True)
-        hidden = one_of(jax.nn.relu, jax.nn.gelu)(received @ params["w_in"][0] / math.sqrt(x.shape[1]))
+        hidden = one_of(jax.nn.relu, jax.nn.gelu)(
+            received @ params["w_in"][0] / math.sqrt(x.shape[1])
+        )
         out = hidden @ params["w_out"][0]
         back = jax.lax.all_to_all(out, EXPERT_AXIS, 0, 0, tiled=True)
         if maybe("gate", 0.7):
@@ -231,7 +237,9 @@ def circulating_examples(w, b, x):
             x, _ = jax.lax.scan(step, x, length=num_devices)
             return x
         for _ in range(num_devices):
-            h = one_of(jnp.tanh, jax.nn.relu, jax.nn.softplus)(x @ w[0] / math.sqrt(w.shape[1]) + b[0])
+            h = one_of(jnp.tanh, jax.nn.relu, jax.nn.softplus)(
+                x @ w[0] / math.sqrt(w.shape[1]) + b[0]
+            )
             x = jax.lax.ppermute(one_of(h, x + h), STAGE_AXIS, perm=ring)
         return x
 
@@ -267,6 +275,6 @@ def two_device_distillation(teacher, student, x, temperature=one_of(1.0, 2.0, 4.
         same = jnp.argmax(logits, axis=-1) == jnp.argmax(other, axis=-1)
         return divergence, jax.lax.pmean(jnp.mean(same), STAGE_AXIS)
 
-    return jax.shard_map(
-        compare, mesh=mesh, in_specs=(P(STAGE_AXIS), P()), out_specs=(P(), P())
-    )(both, x)
+    return jax.shard_map(compare, mesh=mesh, in_specs=(P(STAGE_AXIS), P()), out_specs=(P(), P()))(
+        both, x
+    )

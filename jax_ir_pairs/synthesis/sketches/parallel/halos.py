@@ -215,7 +215,9 @@ def sharded_jacobi(source, num_sweeps=integer(4, 20), omega=one_of(0.6, 0.8, 1.0
     sizes={"rows": {2, 4}, "cols": {2}, "n": (2, 16), "m": (2, 16)},
     also=("Advect a tracer with blocks of the grid on a two-dimensional mesh.",),
 )
-def blockwise_advection(q, wind=one_of((0.4, 0.2), (0.3, -0.3), (0.5, 0.25)), num_steps=integer(2, 8)):
+def blockwise_advection(
+    q, wind=one_of((0.4, 0.2), (0.3, -0.3), (0.5, 0.25)), num_steps=integer(2, 8)
+):
     """Carry a tracer with the wind over a grid in blocks, by upwind differences."""
     mesh = jax.make_mesh(
         (size("rows"), size("cols")), ("y", "x"), axis_types=(AxisType.Auto, AxisType.Auto)

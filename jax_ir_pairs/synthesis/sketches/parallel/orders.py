@@ -97,9 +97,7 @@ def odd_even_block_sort(x):
 def sharded_ranks(x):
     """Rank the values of a sharded array while its blocks go around a ring."""
 
-    @functools.partial(
-        jax.shard_map, mesh=part_mesh, in_specs=P(PART_AXIS), out_specs=P(PART_AXIS)
-    )
+    @functools.partial(jax.shard_map, mesh=part_mesh, in_specs=P(PART_AXIS), out_specs=P(PART_AXIS))
     def rank_values(x):
         count = jax.lax.axis_size(PART_AXIS)
         visitor, smaller = x, jnp.zeros_like(x)

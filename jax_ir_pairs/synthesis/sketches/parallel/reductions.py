@@ -26,9 +26,7 @@ shard_mesh = one_of(
 def sharded_moments(samples, ddof=one_of(0, 1)):
     """Compute mean and variance of samples that lie on several devices."""
 
-    @functools.partial(
-        jax.shard_map, mesh=shard_mesh, in_specs=P(SHARD_AXIS), out_specs=(P(), P())
-    )
+    @functools.partial(jax.shard_map, mesh=shard_mesh, in_specs=P(SHARD_AXIS), out_specs=(P(), P()))
     def moments(samples):
         count = samples.shape[0] * jax.lax.axis_size(SHARD_AXIS)
         if maybe("merge"):

@@ -1,6 +1,5 @@
 """Collectives between the examples of a `vmap`, or the replicas of a `pmap`."""
 
-
 import jax
 import jax.numpy as jnp
 

@@ -69,9 +69,7 @@ def fsdp_step(shards, x, y, learning_rate=number(1e-4, 1e-1)):
         return jax.tree.map(lambda p, g: p - rate * g / count, shards, grads)
 
     specs = (P(FSDP_AXIS), P(FSDP_AXIS), P(FSDP_AXIS))
-    step = jax.shard_map(
-        step, mesh=state_mesh, in_specs=specs, out_specs=specs[0], check_vma=False
-    )
+    step = jax.shard_map(step, mesh=state_mesh, in_specs=specs, out_specs=specs[0], check_vma=False)
     return step(shards, x, y)
 
 

@@ -110,13 +110,17 @@ def unreduced_product(x, w):
 )
 def resharded_layer(x, w, scale, eps=one_of(1e-6, 1e-5)):
     """Carry shardings in the types through a layer, and change them in one place."""
-    by_rows = NamedSharding(typed_mesh, P(LINE_AXIS, None))
-    by_columns = NamedSharding(typed_mesh, P(None, LINE_AXIS))
-    x = jax.sharding.reshard(x, by_rows)
-    mean_square = jnp.mean(x**2, axis=-1, keepdims=True)
-    x = x * jax.lax.rsqrt(mean_square + eps) if maybe("normalize") else jnp.tanh(x)
-    hidden = x @ w / math.sqrt(w.shape[0])
-    hidden = jax.sharding.reshard(hidden, by_columns)
+    by_rows, by_columns = P(LINE_AXIS, None), P(None, LINE_AXIS)
+
+    @functools.partial(jax.shard_map, mesh=typed_mesh, in_specs=(by_rows, P()), out_specs=by_rows)
+    def layer(x, w):
+        if maybe("normalize"):
+            x = x * jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + eps)
+        return one_of(x, jnp.tanh(x), jax.nn.gelu(x)) @ w / math.sqrt(w.shape[0])
+
+    x = jax.sharding.reshard(x, NamedSharding(typed_mesh, by_rows))
+    w = jax.sharding.reshard(w, NamedSharding(typed_mesh, P()))
+    hidden = jax.sharding.reshard(layer(x, w), NamedSharding(typed_mesh, by_columns))
     # Columns are whole on each device now.
     if maybe("standardize"):
         hidden = (hidden - jnp.mean(hidden, axis=0)) / (jnp.std(hidden, axis=0) + 1e-3)

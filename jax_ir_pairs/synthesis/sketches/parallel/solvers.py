@@ -130,9 +130,9 @@ def sharded_kmeans_step(x, centers):
             centers, inertia = step(x, centers)
         return centers, inertia
 
-    return jax.shard_map(
-        run, mesh=row_mesh, in_specs=(P(ROW_AXIS), P()), out_specs=(P(), P())
-    )(x, centers)
+    return jax.shard_map(run, mesh=row_mesh, in_specs=(P(ROW_AXIS), P()), out_specs=(P(), P()))(
+        x, centers
+    )
 
 
 @sketch(

@@ -82,9 +82,7 @@ def sequence_sharded_mlp(w_gate, w_up, w_down, x):
         tokens = jax.lax.all_gather(normed, MODEL_AXIS, axis=0, tiled=True)
         gate = one_of(jax.nn.silu, jax.nn.gelu, jax.nn.sigmoid)(tokens @ w_gate)
         hidden = gate * (tokens @ w_up) / x.shape[-1]
-        out = jax.lax.psum_scatter(
-            hidden @ w_down, MODEL_AXIS, scatter_dimension=0, tiled=True
-        )
+        out = jax.lax.psum_scatter(hidden @ w_down, MODEL_AXIS, scatter_dimension=0, tiled=True)
         return x + out if maybe("residual", 0.6) else out
 
     return layer(w_gate, w_up, w_down, x)
@@ -165,9 +163,9 @@ def vocab_parallel_embedding(table, tokens):
             found = jnp.where(is_here[..., None], found, 0)
         return jax.lax.psum(found, MODEL_AXIS)
 
-    embedded = jax.shard_map(
-        lookup, mesh=model_mesh, in_specs=(P(MODEL_AXIS), P()), out_specs=P()
-    )(table, tokens)
+    embedded = jax.shard_map(lookup, mesh=model_mesh, in_specs=(P(MODEL_AXIS), P()), out_specs=P())(
+        table, tokens
+    )
     if maybe("scale", 0.4):
         embedded = embedded * math.sqrt(table.shape[1])
     return embedded
