@@ -219,8 +219,10 @@ def local_sgd_round(params, x, y, num_local_steps=integer(2, 6), learning_rate=n
         return jax.lax.pmean(params, DATA_AXIS)
 
     specs = (P(), P(DATA_AXIS), P(DATA_AXIS))
-    train = jax.shard_map(train, mesh=data_mesh, in_specs=specs, out_specs=P(), check_vma=False)
-    return train(params, x, y)
+    sharded_train = jax.shard_map(
+        train, mesh=data_mesh, in_specs=specs, out_specs=P(), check_vma=False
+    )
+    return sharded_train(params, x, y)
 
 
 @sketch(

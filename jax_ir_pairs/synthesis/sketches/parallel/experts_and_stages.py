@@ -203,10 +203,10 @@ def pipelined_training_step(w, x, y, learning_rate=number(1e-3, 1e-1)):
         return w - learning_rate * grads, jax.lax.psum(loss, STAGE_AXIS)
 
     specs = (P(STAGE_AXIS), P(), P())
-    step = jax.shard_map(
+    sharded_step = jax.shard_map(
         step, mesh=stage_mesh, in_specs=specs, out_specs=(specs[0], P()), check_vma=False
     )
-    return step(w, x, y)
+    return sharded_step(w, x, y)
 
 
 @sketch(

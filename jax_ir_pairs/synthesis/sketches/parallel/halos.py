@@ -95,10 +95,10 @@ def sharded_wave(u, v, speed=number(0.1, 0.9), num_steps=integer(3, 12)):
         return u, jax.lax.psum(kinetic + potential, SLAB_AXIS)
 
     specs = P(SLAB_AXIS)
-    propagate = jax.shard_map(
+    sharded_propagate = jax.shard_map(
         propagate, mesh=slab_mesh, in_specs=(specs, specs), out_specs=(specs, P())
     )
-    return propagate(u, v)
+    return sharded_propagate(u, v)
 
 
 @sketch(

@@ -241,9 +241,9 @@ def placed_momentum_step(params, mu, x, labels, learning_rate=number(1e-3, 1e-1)
             return jax.tree.map(lambda p, m: p - learning_rate * jnp.sign(m), params, mu), mu
         return jax.tree.map(lambda p, m: p - learning_rate * m, params, mu), mu
 
-    step = jax.jit(
+    compiled_step = jax.jit(
         step,
         in_shardings=(shardings, shardings, batch_sharding, batch_sharding),
         out_shardings=(shardings, shardings),
     )
-    return step(params, mu, x, labels)
+    return compiled_step(params, mu, x, labels)

@@ -79,10 +79,10 @@ def synced_batch_norm(x, scale, bias, running, eps=one_of(1e-5, 1e-3), momentum=
         return one_of(normed * scale + bias, normed * (1 + scale) + bias), running
 
     specs = (P(SHARD_AXIS), P(), P(), P())
-    normalize = jax.shard_map(
+    sharded_normalize = jax.shard_map(
         normalize, mesh=shard_mesh, in_specs=specs, out_specs=(P(SHARD_AXIS), P())
     )
-    return normalize(x, scale, bias, running)
+    return sharded_normalize(x, scale, bias, running)
 
 
 @sketch(

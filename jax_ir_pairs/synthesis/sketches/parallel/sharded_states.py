@@ -69,8 +69,10 @@ def fsdp_step(shards, x, y, learning_rate=number(1e-4, 1e-1)):
         return jax.tree.map(lambda p, g: p - rate * g / count, shards, grads)
 
     specs = (P(FSDP_AXIS), P(FSDP_AXIS), P(FSDP_AXIS))
-    step = jax.shard_map(step, mesh=state_mesh, in_specs=specs, out_specs=specs[0], check_vma=False)
-    return step(shards, x, y)
+    sharded_step = jax.shard_map(
+        step, mesh=state_mesh, in_specs=specs, out_specs=specs[0], check_vma=False
+    )
+    return sharded_step(shards, x, y)
 
 
 @sketch(
@@ -113,14 +115,14 @@ def zero_adam_step(params, mu, nu, x, y, beta=one_of(0.999, 0.99, 0.95)):
         return unravel(gather_weight(shard - number(1e-4, 1e-2) * change)), mu, nu
 
     shard_spec = P(FSDP_AXIS)
-    update = jax.shard_map(
+    sharded_update = jax.shard_map(
         update,
         mesh=state_mesh,
         in_specs=(P(), shard_spec, shard_spec, shard_spec, shard_spec),
         out_specs=(P(), shard_spec, shard_spec),
         check_vma=False,
     )
-    return update(params, mu, nu, x, y)
+    return sharded_update(params, mu, nu, x, y)
 
 
 @sketch(

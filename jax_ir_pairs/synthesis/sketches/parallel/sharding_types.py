@@ -81,7 +81,6 @@ def reduced_gather_step(shard, x, learning_rate=number(1e-3, 1e-1)):
 
 @sketch(
     takes={"x": "matrix f[n, devices*k]", "w": "matrix f[devices*k, m]"},
-    gives="matrix f[n, m]",
     sizes={"devices": {2, 4, 8}, "n": (1, 16), "k": (1, 8), "m": (1, 16)},
     also=("Multiply over a sharded axis, and sum the parts of the devices explicitly.",),
 )
@@ -104,7 +103,6 @@ def unreduced_product(x, w):
 
 @sketch(
     takes={"x": "features f[devices*b, d]", "w": "f[d, devices*m]", "scale": "f[devices*m]"},
-    gives="features f[devices*b, devices*m]",
     sizes={"devices": {2, 4, 8}, "b": (1, 12), "d": (2, 24), "m": (1, 8)},
     also=("State how arrays lie, and reshard a result from rows to columns.",),
 )

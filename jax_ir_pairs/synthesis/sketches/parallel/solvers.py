@@ -47,12 +47,12 @@ def sharded_power_iteration(a, v, num_iters=integer(4, 20)):
         return v, top
 
     specs = P(ROW_AXIS)
-    iterate = jax.shard_map(
+    sharded_iterate = jax.shard_map(
         iterate, mesh=row_mesh, in_specs=(specs, specs), out_specs=(specs, P()), check_vma=False
     )
     if maybe("symmetrize"):
         a = (a + a.T) / 2
-    return iterate(a, v)
+    return sharded_iterate(a, v)
 
 
 @sketch(

@@ -128,13 +128,13 @@ def head_parallel_attention(params, x, head_dim=size("w")):
         return jax.lax.psum(projected, MODEL_AXIS)
 
     columns = P(None, MODEL_AXIS)
-    attend = jax.shard_map(
+    sharded_attend = jax.shard_map(
         attend,
         mesh=model_mesh,
         in_specs=(columns, columns, columns, P(MODEL_AXIS, None), P()),
         out_specs=P(),
     )
-    out = attend(params["wq"], params["wk"], params["wv"], params["wo"], x)
+    out = sharded_attend(params["wq"], params["wk"], params["wv"], params["wo"], x)
     return x + out / math.sqrt(x.shape[-1]) if maybe("residual") else out
 
 
