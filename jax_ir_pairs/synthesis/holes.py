@@ -17,7 +17,7 @@ def sketch(
     *,
     takes: Mapping[str, Any],
     gives: Any = None,
-    sizes: Mapping[str, tuple[int, int]] | None = None,
+    sizes: Mapping[str, tuple[int, int] | set[int]] | None = None,
     dtypes: str = "f32",
     also: tuple[str, ...] = (),
     weight: float = 1.0,
@@ -30,7 +30,7 @@ def sketch(
         takes: The type of each parameter that is an array or a tree of them, `"signal f[n]"`; see
             `sketching/types.py`. One whose name ends in `?` may stay at its default.
         gives: The types of what it returns, where other sketches may go on with it.
-        sizes: The least and the greatest value of a symbol in the types.
+        sizes: The least and the greatest value of a symbol in the types, or a set of values.
         dtypes: What `f` may stand for.
         also: Other first lines of its docstring.
         weight: How often it is drawn, beside others of its theme.

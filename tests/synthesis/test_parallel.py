@@ -15,20 +15,27 @@ from jax_ir_pairs.synthesis.ops import TABLE
 from jax_ir_pairs.synthesis.ops.collectives import OPS
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
+from jax_ir_pairs.synthesis.sketching.source import library
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import Aval, to_json
 from tests.extraction.hand_written import LIMITS
-from tests.synthesis.tracing import drafts, only, primitives_of, run, shown, traced
+from tests.synthesis.sketching.programs import drawn
+from tests.synthesis.tracing import drafts, only, primitives, primitives_of, run, shown, traced
 
 RECIPE = only("parallel")
 MIXED = only("parallel", "control_flow", "autodiff", "batching", "calls", "expression", "random")
 
 EXPECTED = {
     "psum", "psum_invariant", "pmax", "pmin", "all_gather", "all_gather_invariant",
-    "all_gather_reduced", "all_to_all", "ppermute", "reduce_scatter", "axis_index", "pvary",
-    "preduced", "shard_map", "sharding_constraint", "reshard", "device_put", "unreduced_psum",
-    "unreduced_reduce_scatter",
+    "all_to_all", "ppermute", "reduce_scatter", "axis_index", "pvary", "shard_map",
+    "unreduced_psum", "unreduced_reduce_scatter",
 }  # fmt: skip
+IN_SKETCHES = {
+    "placed_forward": {"device_put", "sharding_constraint"},
+    "reduced_gather_step": {"all_gather_reduced"},
+    "deferred_gradient_sum": {"preduced"},
+    "resharded_layer": {"reshard"},
+}
 
 PARAMS: dict[str, dict[str, Any]] = {
     "psum": {}, "pmean": {}, "pmax": {}, "pmin": {}, "all_gather": {"tiled": True},
@@ -54,6 +61,13 @@ def declared_devices(python: str) -> int | None:
 
 def test_every_collective_turns_up_as_it_is_typed() -> None:
     assert primitives_of(RECIPE, 450).keys() >= EXPECTED
+
+
+@pytest.mark.parametrize("name", IN_SKETCHES)
+def test_sketches_have_what_the_family_has_not(name: str) -> None:
+    sketch = library().sketches[name]
+    programs = (drawn(sketch, seed, alone=True).program() for seed in range(6))
+    assert {p for program in programs for p in primitives(traced(program))} >= IN_SKETCHES[name]
 
 
 def test_composes_with_other_families() -> None:
@@ -101,8 +115,8 @@ def collective(name: str, template: int) -> Program:
     ops = {**TABLE, name: replace(op, spellings=(op.spellings[template],))}
     scope = Scope(Stream("parallel", 0), ops)
     x = scope.input(Aval("f32", (64, 16)), "x")
-    mesh = mesh_of(scope, 1)
-    (over,) = mesh.axes
+    mesh = mesh_of(scope)
+    over = mesh.axes[0]
     body = device_body(scope, mesh, [x], [(over.names,)], ["x"], checked=False)
     y = body.let(name, body.params[0], along=over, **PARAMS[name])
     (out,) = shard_map(scope, mesh, body, "f", y, [x], [(over.names,)], [(over.names,)])

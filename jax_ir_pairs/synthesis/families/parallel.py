@@ -1,11 +1,10 @@
-"""Several devices: shard_map, pmap, shardings, and collectives between the devices."""
+"""Several devices: shard_map, pmap, and collectives between the devices."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
-from jax_ir_pairs.synthesis.constructs.devices import algorithms, models, placements, rings
 from jax_ir_pairs.synthesis.constructs.devices.exchanges import exchange, varying
 from jax_ir_pairs.synthesis.constructs.devices.meshes import (
     Axis,
@@ -231,12 +230,7 @@ _DEVICES = one_of(
     Form(_mapped, 5.0),
     Form(_pmap, 2.0),
     Form(_vmap, 1.5),
-    Form(placements.constrained, 1.5),
-    Form(placements.compiled, 1.2),
     Form(_gradient, 1.5, reverse=False, forward=False),
-    *models.FORMS,
-    *algorithms.FORMS,
-    *rings.FORMS,
 )
 
 

@@ -1,4 +1,4 @@
-"""Collectives over named axes, and what places arrays on a mesh of devices.
+"""Collectives over named axes, and functions that all devices of a mesh run.
 
 They are of use only where a family has bound the name of an axis, so none is drawn from the table.
 """
@@ -150,14 +150,4 @@ OPS = (
     _row("pcast", _same(MOVABLE), "lax.pcast({0}, {along}, to={to})"),
     _row("shard_map", None, "jax.shard_map({0}, mesh={1}{kw})({*2})"),
     _row("shard_map_defined", None, "{0}({*1})"),
-    _row("sharded_jit", None,
-         "jax.jit({0}, in_shardings={1}, out_shardings={2})({*3})"),
-    _row("sharding_constraint", None,
-         "lax.with_sharding_constraint({0}, NamedSharding({1}, {spec}))"),
-    _row("constrained_to", None, "lax.with_sharding_constraint({0}, {1})"),
-    _row("placed", None, "jax.device_put({0}, {1})",
-         "jax.device_put({0}, device={1})"),
-    _row("reshard", None, "jax.sharding.reshard({0}, NamedSharding({1}, {spec}))"),
-    _row("einsum_unreduced", None,
-         "jnp.einsum({pattern}, {0}, {1}, out_sharding=NamedSharding({2}, {spec}))"),
 )  # fmt: skip

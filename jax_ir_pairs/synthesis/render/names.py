@@ -97,8 +97,6 @@ _BY_OP = {
     "ppermute": ("received", "shifted", "neighbour"),
     "pshuffle": ("shuffled", "received"),
     "axis_index": ("idx", "rank", "device_id"),
-    "sharding_constraint": ("sharded", "h"),
-    "constrained_to": ("sharded", "h"),
     "sub": ("diff", "err", "d"),
     "fori_loop": ("out", "state"),
     "while_loop": ("out", "state"),

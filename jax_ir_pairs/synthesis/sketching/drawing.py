@@ -18,6 +18,7 @@ from jax_ir_pairs.synthesis.sketching.choices import (
     left,
 )
 from jax_ir_pairs.synthesis.sketching.fit import Fit, Unfit
+from jax_ir_pairs.synthesis.sketching.sizes import Range
 from jax_ir_pairs.synthesis.sketching.source import Hole, Item, Library, Sketch
 from jax_ir_pairs.synthesis.sketching.types import Type, symbols, within
 from jax_ir_pairs.synthesis.stream import Stream
@@ -29,6 +30,7 @@ _REVERSE = frozenset(
     {"grad", "value_and_grad", "jacrev", "hessian", "vjp", "filter_grad", "filter_value_and_grad"}
 )
 """Where one of them is, no loop may be inside whose steps nobody knows."""
+_DEVICES = frozenset({"shard_map", "pmap", "make_mesh", "Mesh", "NamedSharding"})
 _SHARED = ("stream", "library")
 """What a drawing has of its program's whole."""
 _KEPT = 0.2
@@ -63,8 +65,10 @@ class Drawing:
     fillers: dict[Hole, Sketch | None] = field(default_factory=dict)
     """The sketch in each hole, or nothing while one is looked for."""
     signatures: dict[str, Signature] = field(default_factory=dict)
-    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
+    ranges: dict[str, Range] = field(default_factory=dict)
     fit: Fit = field(default_factory=Fit)
+    devices: str = ""
+    """The name space of what runs on several devices: a program has one set of them."""
     reverse: bool = False
     """Whether something of the program is differentiated in reverse."""
 
@@ -94,6 +98,10 @@ class Drawing:
         vars(self).update(state)
 
     def _collect(self, item: Item, space: str, depth: int) -> None:
+        if not _DEVICES.isdisjoint(item.words):
+            if self.devices not in ("", space):
+                raise Unfit("the program is on other devices")
+            self.devices = space
         if item.name in self.spaces:
             return
         self.spaces[item.name] = space

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from jax_ir_pairs.synthesis.sketching.fit import Fit, Unfit, value
 from jax_ir_pairs.synthesis.stream import Stream
+
+Range: TypeAlias = "tuple[int, int] | set[int]"
+"""The least and the greatest number that a symbol may be, or all of them."""
 
 _USUAL = (
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15, 16, 18, 20, 24, 25, 28, 30, 32, 36, 40, 48, 50, 56,
@@ -20,29 +24,27 @@ _TRIES = 30
 
 
 def draw_sizes(
-    stream: Stream, fit: Fit, ranges: Mapping[str, tuple[int, int]], wanted: Iterable[str] = ()
+    stream: Stream, fit: Fit, ranges: Mapping[str, Range], wanted: Iterable[str] = ()
 ) -> dict[str, int]:
     """Gives a number for each symbol, in its range; raises [`Unfit`][] where none are found."""
-    free: dict[str, tuple[int, int]] = {}
+    free: dict[str, Range] = {}
     for symbol in (*ranges, *wanted):
-        low, high = ranges.get(symbol, (2, 64))
         root = fit.resolved(symbol)
         if isinstance(root, str):
-            least, most = free.get(root, (1, 4096))
-            free[root] = (max(least, low), min(most, high))
-    for symbol, (low, high) in free.items():
-        if low > high:
+            free[root] = _common(free.get(root, (1, 4096)), ranges.get(symbol, (2, 64)))
+    for symbol, allowed in free.items():
+        if not allowed or (isinstance(allowed, tuple) and allowed[0] > allowed[1]):
             raise Unfit(f"no number is in all ranges of {symbol}")
     for _ in range(_TRIES):
-        large = [s for s, (_, high) in free.items() if high >= _LARGE]
+        large = [s for s, allowed in free.items() if max(allowed) >= _LARGE]
         chosen = stream.choice(large) if large and stream.chance(LARGE_SHARE) else ""
         sizes: dict[str, int] = {}
-        for symbol, (low, high) in free.items():
-            sizes[symbol] = _side(stream, low, high, symbol == chosen, set(sizes.values()))
+        for symbol, allowed in free.items():
+            sizes[symbol] = _side(stream, allowed, symbol == chosen, set(sizes.values()))
         try:
-            for symbol, (low, high) in ranges.items():
+            for symbol, allowed in ranges.items():
                 sizes[symbol] = value(fit.resolved(symbol), sizes)
-                if not low <= sizes[symbol] <= high:
+                if not _holds(allowed, sizes[symbol]):
                     raise Unfit(f"{symbol} is out of its range")
         except Unfit:
             continue
@@ -50,7 +52,23 @@ def draw_sizes(
     raise Unfit("no sizes are in all ranges")
 
 
-def _side(stream: Stream, low: int, high: int, large: bool, taken: set[int]) -> int:
+def _holds(allowed: Range, number: int) -> bool:
+    if isinstance(allowed, tuple):
+        return allowed[0] <= number <= allowed[1]
+    return number in allowed
+
+
+def _common(one: Range, other: Range) -> Range:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return max(one[0], other[0]), min(one[1], other[1])
+    few, more = (other, one) if isinstance(one, tuple) else (one, other)
+    return {number for number in few if _holds(more, number)}
+
+
+def _side(stream: Stream, allowed: Range, large: bool, taken: set[int]) -> int:
+    if not isinstance(allowed, tuple):
+        return stream.choice(sorted(allowed))
+    low, high = allowed
     usual = [n for n in _USUAL if low <= n <= high]
     if large:
         usual = [n for n in usual if n >= _LARGE] or usual

@@ -22,6 +22,7 @@ from jax_ir_pairs.synthesis.sketching.choices import (
     is_option,
     segment,
 )
+from jax_ir_pairs.synthesis.sketching.sizes import Range
 from jax_ir_pairs.synthesis.sketching.types import Type, interface, keys_of, parse
 
 FOLDER = Path(__file__).parent.parent / "sketches"
@@ -120,7 +121,7 @@ class Sketch(Item):
     takes: Mapping[str, Type] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     gives: Type | None = None
-    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    sizes: Mapping[str, Range] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("f32",)
     purposes: tuple[str, ...] = ()
     details: str = ""

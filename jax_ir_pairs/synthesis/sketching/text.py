@@ -64,7 +64,10 @@ class Text:
             elif alternatives:
                 self._expression(choice.node, alternatives[0].node)
             else:
-                self.edits.append((*self.file.span(choice.node), str(outcome)))
+                start, end = self.file.span(choice.node)
+                # `x[:8]`, where what is left open stands apart: `x[: size("b")]`.
+                start -= self.file.text[:start].endswith("[: ")
+                self.edits.append((start, end, str(outcome)))
             for alternative in alternatives:
                 self.choices(alternative)
 

@@ -50,6 +50,8 @@ def write(draft: SketchDraft, style: Style, stream: Stream) -> Written:
     definitions: list[list[str]] = []
     purpose = ""
     for item in drawing.order:
+        if item in hand.literals:
+            continue
         is_entry = item is entry and not story.steps
         text, said = written(hand, item, is_entry=is_entry)
         if isinstance(item.node, ast.Assign) and not item.more:

@@ -6,12 +6,14 @@ of each sketch of a file or a theme, and prints them; it traces all and runs a t
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
 
 import numpy as np
 
+from jax_ir_pairs.extraction.environment import ENVIRONMENT
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_from
 from jax_ir_pairs.synthesis.sketching.fit import Unfit
@@ -68,6 +70,7 @@ def _main(what: str, count: int, *, shown: bool) -> None:
 
 
 if __name__ == "__main__":
+    os.environ |= ENVIRONMENT  # before JAX looks for devices
     arguments = [argument for argument in sys.argv[1:] if argument != "--print"]
     _main(
         arguments[0],

@@ -34,6 +34,10 @@ def test_transformations_are_told_from_outside_in() -> None:
     )
     partial = "@functools.partial(jax.jit, static_argnums=0)\ndef g(x):\n    return x\n"
     assert facts("return g(x)", partial)[0] == ("jit",)
+    over = "@functools.partial(jax.pmap, axis_name='i')\ndef g(x):\n    return jax.grad(h)(x)\n"
+    assert facts("h = jnp.sin\nreturn g(x)", over)[0] == ("pmap", "grad")
+    sharded = "def part(y):\n    return jax.vmap(jnp.sin)(y)\nh = jax.shard_map(part, mesh=x)\n"
+    assert facts(f"{sharded}return h(x)")[0] == ("shard_map", "vmap")
 
 
 def test_methods_of_classes_and_transformations_of_other_packages_count() -> None:

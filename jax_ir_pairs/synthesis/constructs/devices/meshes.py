@@ -10,7 +10,7 @@ from jax_ir_pairs.synthesis.graph import Code, Defined, Var, vars_in
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS, Scope
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import NUMBERS, Aval, Tree
+from jax_ir_pairs.synthesis.types import NUMBERS, Aval
 
 _LINES = ("data", "data", "batch", "x", "i", "devices", "model", "shards", "dp", "tp", "p")
 _PLANES = (("data", "model"), ("data", "model"), ("x", "y"), ("dp", "tp"), ("rows", "cols"),
@@ -62,18 +62,11 @@ class Mesh:
 
     axes: tuple[Axis, ...]
     block: Defined
-    explicit: bool = False
-    """Whether shardings are part of the types of arrays, as JAX has it where nothing is said."""
 
     @property
     def size(self) -> int:
         """Number of devices."""
         return math.prod(a.size for a in self.axes)
-
-    @property
-    def whole(self) -> Axis:
-        """All axes as one."""
-        return joint(self.axes)
 
     def _parts(self, names: Sequence[str]) -> int:
         return math.prod(a.size for a in self.axes if a.names[0] in names)
@@ -88,19 +81,14 @@ class Mesh:
             shape[place] //= parts
         return Aval(aval.dtype, tuple(shape))
 
-    def assembled(self, tree: Tree, spec: Spec) -> Tree:
-        """Gives the array that the parts of all devices make, or a tree that none divides."""
-        if not isinstance(tree, Aval):
-            assert not any(spec)
-            return tree
-        if len(spec) > tree.rank:
-            raise IllTyped("nothing to divide")
-        shape = list(tree.shape)
+    def assembled(self, aval: Aval, spec: Spec) -> Aval:
+        """Gives the array that the parts of all devices make."""
+        shape = list(aval.shape)
         for place, names in enumerate(spec):
             shape[place] *= self._parts(names)
         if math.prod(shape) > MAX_ELEMENTS:
             raise IllTyped("the assembled array is too large")
-        return Aval(tree.dtype, tuple(shape))
+        return Aval(aval.dtype, tuple(shape))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,42 +105,24 @@ class Bound:
     """Whether it is the axis of a `vmap`, where no place may go without a value."""
 
 
-def entry_point(scope: Scope) -> Scope:
-    """Gives the scope of the entry point."""
-    while scope.outer is not None:
-        scope = scope.outer
-    return scope
-
-
-def mesh_of(scope: Scope, rank: int = 0) -> Mesh:
+def mesh_of(scope: Scope) -> Mesh:
     """Gives the program's mesh, drawn when first asked for; raises `IllTyped` without one.
 
-    There is one in a program, since all of it runs on the same devices. With a `rank`, one of
-    another rank will not do.
+    There is one in a program, since all of it runs on the same devices.
     """
-    root = entry_point(scope)
+    root = scope
+    while root.outer is not None:
+        root = root.outer
     if scope.named_axes is not None:
         raise IllTyped("the devices are divided already")
     if root.mesh is None:
-        root.mesh = _draw(scope.stream, rank)
+        root.mesh = _draw(scope.stream)
     mesh: Mesh = root.mesh
-    if mesh.explicit or (rank and len(mesh.axes) != rank):
-        raise IllTyped("another mesh is there")
     return mesh
 
 
-def explicit_mesh(scope: Scope) -> Mesh:
-    """Gives a mesh whose shardings are part of the types, where the entry point has no other."""
-    if scope.depth or scope.mesh is not None:
-        raise IllTyped("another mesh is there")
-    stream = scope.stream
-    one = axis(stream.choice(_LINES[:6]), stream.choice(_LINE_SIZES))
-    template = f'{{name}} = jax.make_mesh({{shape}}, ("{one.names[0]}",))'
-    return Mesh((one,), Defined("mesh", template, params={"shape": (one.size,)}), True)
-
-
-def _draw(stream: Stream, rank: int) -> Mesh:
-    if rank == 2 or (not rank and stream.chance(0.3)):
+def _draw(stream: Stream) -> Mesh:
+    if stream.chance(0.3):
         names: tuple[str, ...] = stream.choice(_PLANES)
         sizes: tuple[int, ...] = stream.choice(_PLANE_SIZES)
     else:
@@ -190,19 +160,17 @@ def lay_out(stream: Stream, mesh: Mesh, aval: Aval, *, share: float = 0.8) -> Sp
     return tuple(tuple(sorted(names, key=order.index)) for names in parts)
 
 
-def sharded(
-    scope: Scope, mesh: Mesh, dtypes: Sequence[str] = NUMBERS, rank: int = 0
-) -> tuple[Var, Spec]:
+def sharded(scope: Scope, mesh: Mesh, dtypes: Sequence[str] = NUMBERS) -> tuple[Var, Spec]:
     """Gives an array that the mesh divides, and how."""
     stream, least = scope.stream, min(one.size for one in mesh.axes)
 
     def fits(var: Var) -> bool:
-        return var.aval.rank >= max(rank, 1) and any(s % least == 0 for s in var.aval.shape)
+        return var.aval.rank >= 1 and any(s % least == 0 for s in var.aval.shape)
 
     x = scope.pick(dtypes, where=fits) if stream.chance(0.8) else None
     if x is None:
         dtype = scope.dtype if scope.dtype in dtypes else scope.float_dtype
-        sides = [scope.side() for _ in range((rank or stream.weighted((1, 2, 3), (2, 5, 1))) - 1)]
+        sides = [scope.side() for _ in range(stream.weighted((0, 1, 2), (2, 5, 1)))]
         rows = mesh.size * stream.choice((1, 2, 2, 4))
         x = scope.input(Aval(dtype, (rows, *sides)), stream.choice(("x", "xs", "batch", "data")))
     return x, lay_out(stream, mesh, x.aval)
@@ -220,7 +188,7 @@ def device_body(
     """Gives the body of a function that every device runs on its part of the arguments."""
     params = [
         Var(
-            mesh.local(var.type, spec) if isinstance(var.type, Aval) else var.type,
+            mesh.local(var.aval, spec),
             var.bounds,
             roles[place] if place < len(roles) else var.role or "xyzw"[place],
         )
@@ -256,7 +224,7 @@ def shard_map(
     if not body.named_axes.checked:
         params["check_vma"] = "False"
     outs = tuple(
-        Var(mesh.assembled(var.type, spec), var.bounds)
+        Var(mesh.assembled(var.aval, spec), var.bounds)
         for var, spec in zip(vars_in(result), out_specs, strict=True)
     )
     pattern = outs if several else outs[0]

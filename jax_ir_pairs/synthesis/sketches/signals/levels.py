@@ -138,7 +138,8 @@ def halve_image(image, method=one_of("mean", "max")):
 )
 def circular_convolution(x, kernel):
     """Convolve a periodic signal with a shorter kernel."""
-    n, k = x.shape[0], kernel.shape[0]
+    n = x.shape[0]
+    k = kernel.shape[0]
     if k > n:
         raise ValueError(f"a kernel of {k} taps wraps around a period of {n}")
     if maybe("normalize"):
