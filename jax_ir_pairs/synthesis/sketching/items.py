@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from jax_ir_pairs.synthesis.sketching.hand import Hand
 from jax_ir_pairs.synthesis.sketching.head import doc_lines, head, inlined_numbers
@@ -85,19 +86,24 @@ def _drop_guards(work: Text) -> None:
     """Takes away statements that only check and fail, with the comments right above them."""
     text, starts = work.file.text, work.file.line_starts
     for node in work.item.nodes:
-        match node:
-            case ast.Assert() | ast.If(body=[ast.Raise()], orelse=[]):
-                if _leaves_a_name_idle(work.item, node):
-                    continue
-                first = node.lineno
-                while text[starts[first - 2] :].lstrip(" ").startswith("#"):
-                    first -= 1
-                assert node.end_lineno is not None
-                work.lines(first, node.end_lineno)
+        if _is_guard(node) and not _leaves_a_name_idle(work.item, node):
+            first = node.lineno
+            while text[starts[first - 2] :].lstrip(" ").startswith("#"):
+                first -= 1
+            assert node.end_lineno is not None
+            work.lines(first, node.end_lineno)
+
+
+def _is_guard(node: ast.AST) -> TypeGuard[ast.Assert | ast.If]:
+    """Tells whether a statement only checks and fails."""
+    match node:
+        case ast.Assert() | ast.If(body=[ast.Raise()], orelse=[]):
+            return True
+    return False
 
 
 def _leaves_a_name_idle(item: Item, guard: ast.AST) -> bool:
-    """Tells whether something is only assigned for a check, or nothing else is in its block."""
+    """Tells whether something is only assigned for a check, or only checks are in its block."""
     inside = {id(n) for n in ast.walk(guard)}
     read = {n.id for n in ast.walk(guard) if isinstance(n, ast.Name)} & item.bound
     elsewhere = {
@@ -106,5 +112,10 @@ def _leaves_a_name_idle(item: Item, guard: ast.AST) -> bool:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in inside
     }
     blocks = (getattr(node, "body", None) for node in item.nodes)
-    alone = any(isinstance(block, list) and block == [guard] for block in blocks)
+    alone = any(isinstance(block, list) and _only_checks(block, guard) for block in blocks)
     return alone or not read <= elsewhere
+
+
+def _only_checks(block: list[ast.stmt], guard: ast.AST) -> bool:
+    rest = (node for node in block if not isinstance(node, ast.Expr))  # a docstring
+    return guard in block and all(map(_is_guard, rest))
