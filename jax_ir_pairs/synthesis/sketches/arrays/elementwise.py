@@ -149,7 +149,8 @@ def gradient_gate(x):
 )
 def symmetrize(matrix):
     """Keep the symmetric part of a matrix, or one of its triangles."""
-    assert matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1], matrix.shape
+    assert matrix.ndim == 2, matrix.shape
+    assert matrix.shape[0] == matrix.shape[1], matrix.shape
     if maybe("lower", 0.4):
         lower = jnp.tril(matrix)
         return lower + one_of(
