@@ -140,11 +140,6 @@ def gradient_gate(x):
     return x * scale + jax.lax.stop_gradient(x * (1 - scale))
 
 
-def _check_square(matrix):
-    assert matrix.ndim == 2, matrix.shape
-    assert matrix.shape[0] == matrix.shape[1], matrix.shape
-
-
 @sketch(
     takes={"matrix": "matrix f[n, n]"},
     gives="symmetric f[n, n]",
@@ -154,7 +149,8 @@ def _check_square(matrix):
 )
 def symmetrize(matrix):
     """Keep the symmetric part of a matrix, or one of its triangles."""
-    _check_square(matrix)
+    assert matrix.ndim == 2, matrix.shape
+    assert matrix.shape[0] == matrix.shape[1], matrix.shape
     if maybe("lower", 0.4):
         lower = jnp.tril(matrix)
         return lower + one_of(

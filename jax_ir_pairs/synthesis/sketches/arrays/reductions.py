@@ -180,11 +180,11 @@ def weighted_quantile(
     order = jnp.argsort(x)
     x = one_of(x[order], jnp.take(x, order))
     weights = one_of(jnp.abs(weights), jax.nn.softplus(weights))[order] + 1e-3
-    cumulative = jnp.cumsum(weights)
+    mass = jnp.cumsum(weights)
     if method == "linear":
-        positions = (cumulative - 0.5 * weights) / cumulative[-1]
+        positions = (mass - 0.5 * weights) / mass[-1]
         return jnp.interp(q, positions, x)
-    index = jnp.searchsorted(cumulative, q * cumulative[-1])
+    index = jnp.searchsorted(mass, q * mass[-1])
     return x[jnp.minimum(index, x.shape[0] - 1)]
 
 
