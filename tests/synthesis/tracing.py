@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -19,6 +19,8 @@ from jax_ir_pairs.synthesis.types import leaves
 
 RECIPE: Recipe = load_config("hlo-100").recipe.model_copy(update={"sketches": {}})
 """The families of the standard recipe, whose programs are graphs."""
+_EDGE = 2 * 3**0.5
+"""Floating inputs of programs lie within it."""
 
 
 def shown(program: Program, seed: int | str) -> str:
@@ -56,13 +58,27 @@ def ordinary(aval: Any, rng: np.random.Generator) -> Any:
     return jnp.asarray(rng.integers(0, 2 if aval.dtype == bool else 4, aval.shape), aval.dtype)
 
 
-def run(program: Program, seed: int) -> list[np.ndarray[Any, Any]]:
-    """Gives the results of a program on ordinary inputs, narrow formats as float32."""
+def at_edges(aval: Any, rng: np.random.Generator) -> Any:
+    """Gives an input at the ends of what inputs of programs are."""
+    if jnp.issubdtype(aval.dtype, jnp.inexact):
+        signs = rng.choice((-1.0, 1.0), (2, *aval.shape))
+        part = 1j if jnp.issubdtype(aval.dtype, jnp.complexfloating) else 0
+        return jnp.asarray(_EDGE * (signs[0] + part * signs[1]), aval.dtype)
+    if jnp.issubdtype(aval.dtype, jax.dtypes.prng_key):
+        return ordinary(aval, rng)
+    most = 1 if aval.dtype == bool else 3
+    return jnp.asarray(rng.choice((0, most), aval.shape), aval.dtype)
+
+
+def run(
+    program: Program, seed: int, value: Callable[[Any, np.random.Generator], Any] = ordinary
+) -> list[np.ndarray[Any, Any]]:
+    """Gives the results of a program on inputs of one kind, narrow formats as float32."""
     jax.config.update("jax_enable_x64", False)
     rng = np.random.default_rng(seed)
     function = load(program.python, program.entry_point)
     avals = abstract_arguments(program.inputs)
-    results = jax.tree.leaves(function(*jax.tree.map(lambda aval: ordinary(aval, rng), avals)))
+    results = jax.tree.leaves(function(*jax.tree.map(lambda aval: value(aval, rng), avals)))
     return [_as_numpy(result) for result in results]
 
 

@@ -17,11 +17,23 @@ from jax_ir_pairs.extraction.environment import ENVIRONMENT
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_from
 from jax_ir_pairs.synthesis.sketching.fit import Unfit
+from jax_ir_pairs.synthesis.sketching.roles import ROLES
 from jax_ir_pairs.synthesis.sketching.source import Sketch, library, library_for
+from jax_ir_pairs.synthesis.sketching.types import Array
 from jax_ir_pairs.synthesis.stream import Stream
-from tests.synthesis.tracing import out_avals, primitives, run, shown, traced
+from tests.synthesis.tracing import (
+    at_edges,
+    ordinary,
+    out_avals,
+    primitives,
+    run,
+    shown,
+    traced,
+)
 
 _TRIES = 30
+_SLACK = 0.02
+"""Of bounds, for rounding in narrow formats."""
 
 
 def drawn(sketch: Sketch, seed: int, *, alone: bool = False) -> SketchDraft:
@@ -37,15 +49,33 @@ def drawn(sketch: Sketch, seed: int, *, alone: bool = False) -> SketchDraft:
 
 
 def checked(draft: SketchDraft, seed: int, *, runs: bool = True) -> tuple[Program, Any]:
-    """Gives a program and its jaxpr: its results have the types that it states, and are finite."""
+    """Gives a program and its jaxpr: its results have the types that it states.
+
+    On ordinary inputs and at the edges of what inputs are, they are finite, and within the bounds
+    of their roles.
+    """
     program = draft.program()
     jaxpr = traced(program, seed)
     if draft.results is not None:
         assert out_avals(jaxpr) == list(map(str, draft.results)), shown(program, seed)
-    for value in run(program, seed) if runs else ():
-        finite = value.dtype.kind not in "fc" or np.isfinite(value).all()
-        assert finite, f"not finite\n{shown(program, seed)}"
+    roles = _roles(draft)
+    for value in (ordinary, at_edges) if runs else ():
+        results = run(program, seed, value)
+        for result, role in zip(results, roles or [""] * len(results), strict=True):
+            finite = result.dtype.kind not in "fc" or np.isfinite(result).all()
+            assert finite, f"not finite, {value.__name__}\n{shown(program, seed)}"
+            low, high = ROLES[role].low - _SLACK, ROLES[role].high + _SLACK
+            within = result.dtype.kind not in "fiu" or ((low <= result) & (result <= high)).all()
+            assert within, f"no {role}, {value.__name__}\n{result}\n{shown(program, seed)}"
     return program, jaxpr
+
+
+def _roles(draft: SketchDraft) -> list[str]:
+    """Gives the role of each result, where a program is one sketch that gives arrays."""
+    gives = None if draft.story.steps else draft.drawing.signatures[draft.entry.name].gives
+    parts = gives if isinstance(gives, tuple) else (gives,)
+    roles = [part.role for part in parts if isinstance(part, Array)]
+    return roles if len(roles) == len(parts) else []
 
 
 def _main(what: str, count: int, *, shown: bool) -> None:
