@@ -100,6 +100,7 @@ ROLES: dict[str, Role] = {
     # physics and geometry
     "velocities": Role(),
     "forces": Role(isa="field", is_input=False),
+    "signed_distances": Role(is_input=False),
     "quaternions": Role(),
     "rotations": Role(-1, 1, isa="orthogonal", is_input=False),
     "rays": Role(),
