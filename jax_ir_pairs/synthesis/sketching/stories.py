@@ -16,7 +16,7 @@ from jax_ir_pairs.synthesis.sketching.source import Library, Sketch
 from jax_ir_pairs.synthesis.sketching.types import Array, Type
 from jax_ir_pairs.synthesis.stream import Stream
 
-_LENGTHS = ((2, 48.0), (3, 28.0), (4, 15.0), (5, 9.0))
+_LENGTHS = ((2, 46.0), (3, 26.0), (4, 14.0), (5, 8.0), (7, 4.0), (10, 2.0))
 """Steps of a program that has several, and how often there are as many, where some fit."""
 _USUAL_SIZE = 270
 """Nodes of a sketch that is a whole program as often as not: longer ones are so more often."""
