@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from jax_ir_pairs.synthesis.constructs import trees
-from jax_ir_pairs.synthesis.constructs.derivatives.smooth import DOMAIN
 from jax_ir_pairs.synthesis.graph import Callee, Literal, Transformed, Var
 from jax_ir_pairs.synthesis.growth import (
     Mix,
@@ -19,7 +18,10 @@ from jax_ir_pairs.synthesis.growth import (
 )
 from jax_ir_pairs.synthesis.op import IllTyped
 from jax_ir_pairs.synthesis.scope import MAX_ELEMENTS, Scope
-from jax_ir_pairs.synthesis.types import FLOATS, Aval, Record
+from jax_ir_pairs.synthesis.types import FLOATS, Aval, Bounds, Record
+
+_DOMAIN: Bounds = (-4.0, 4.0)
+"""What the fields of objects are kept within."""
 
 _STATES = (
     ("Particle", ("position", "velocity")),
@@ -40,16 +42,15 @@ def captured(scope: Scope) -> list[Var]:
 def make(scope: Scope, *, computed: bool = False) -> tuple[Record, Var]:
     """Gives a class of arrays and an object of it, on demand one without inputs as they came."""
     role, names = scope.stream.choice(_STATES)
-    first = within(scope, float_value(scope), DOMAIN)
+    first = within(scope, float_value(scope), _DOMAIN)
     if first.aval.size > 1024:
         raise IllTyped("too large to be carried")
     values = {names[0]: first}
     for name in names[1:]:
         if scope.stream.chance(0.6):
-            out = Var(first.type, (0.0, 0.0))
-            scope.bind("zeros_like", (first,), {}, out)
+            out = scope.let("array_zeros_like", first)
         else:
-            out = within(scope, float_value(scope), DOMAIN)
+            out = within(scope, float_value(scope), _DOMAIN)
         values[name] = out
     if any(v.aval.size > 1024 for v in values.values()):
         raise IllTyped("too large to be carried")
@@ -64,7 +65,7 @@ def _nextmake(
 ) -> Var:
     """Reads the fields of a state, grows something of them, and gives the next state."""
     stream = body.stream
-    fields = {key: trees.read(body, state, key, bounds=DOMAIN, role=key) for key in type.keys}
+    fields = {key: trees.read(body, state, key, bounds=_DOMAIN, role=key) for key in type.keys}
     mix.fill(body, budget)
     value = leaves(body, 1)[0]
     new: dict[str, Any] = {}
@@ -73,8 +74,10 @@ def _nextmake(
         if key == type.keys[-1]:
             fresh = use_all(body, fresh, [*others, *fields.values()])
         else:
-            fresh = body.let("mul", within(body, fresh, DOMAIN), Literal(stream.choice((0.5, 0.9))))
-        new[key] = within(body, conform(body, fresh, old.aval), DOMAIN)
+            fresh = body.let(
+                "mul", within(body, fresh, _DOMAIN), Literal(stream.choice((0.5, 0.9)))
+            )
+        new[key] = within(body, conform(body, fresh, old.aval), _DOMAIN)
     return trees.construct(body, type, new)
 
 
@@ -93,12 +96,12 @@ def loop(scope: Scope, budget: int, mix: Mix) -> None:
         x = Var(xs.aval.with_shape(*xs.aval.shape[1:]), xs.bounds, "x")
         body = scope.nested([state, x], captured(scope))
         new = _nextmake(body, state, type, [x], mix, budget)
-        y = trees.read(body, new, stream.choice(type.keys), bounds=DOMAIN)
+        y = trees.read(body, new, stream.choice(type.keys), bounds=_DOMAIN)
         stacked = Aval(y.aval.dtype, (xs.aval.shape[0], *y.aval.shape))
         if stacked.size > MAX_ELEMENTS:
             raise IllTyped("stacked results are too large")
         step = body.close(stream.choice(("step", "update", "advance")), (new, y))
-        scope.bind("scan", (step, init, xs), {}, (final, Var(stacked, DOMAIN)))
+        scope.bind("scan", (step, init, xs), {}, (final, Var(stacked, _DOMAIN)))
     elif way == "fori":
         i = Var(Aval(scope.int_dtype), (0, 64), "i")
         body = scope.nested([i, state], captured(scope))
@@ -112,7 +115,7 @@ def loop(scope: Scope, budget: int, mix: Mix) -> None:
         test = scope.nested([Var(pair, role="loop")])
         i, inner = Var(counter, (0, 20), "i"), Var(type, role="state")
         test.bind("unpack", (test.params[0],), {}, (i, inner))
-        value = trees.read(test, inner, type.keys[0], bounds=DOMAIN)
+        value = trees.read(test, inner, type.keys[0], bounds=_DOMAIN)
         size = test.let("abs", value)
         peak = test.let("max", size) if size.aval.rank else size
         going = test.let("less", i, Literal(stream.choice((3, 5, 10))))
@@ -126,7 +129,7 @@ def loop(scope: Scope, budget: int, mix: Mix) -> None:
         outs = (Var(counter, (0, 20), "num_steps"), final)
         scope.bind("while_loop", (condition, step, (Literal(0), init)), {}, outs)
     if stream.chance(0.6):
-        trees.read(scope, final, stream.choice(type.keys), bounds=DOMAIN)
+        trees.read(scope, final, stream.choice(type.keys), bounds=_DOMAIN)
 
 
 def function(scope: Scope, budget: int, mix: Mix) -> None:
@@ -136,11 +139,11 @@ def function(scope: Scope, budget: int, mix: Mix) -> None:
     type, value = make(scope, computed=way == "replace")
     if way == "replace":
         key = stream.choice(type.keys)
-        old = trees.read(scope, value, key, bounds=DOMAIN)
+        old = trees.read(scope, value, key, bounds=_DOMAIN)
         trees.updated(scope, value, key, scope.let(stream.choice(("tanh", "sin", "square")), old))
         return
     if way == "map":
-        leaf = Var(Aval(type.items[0][1].dtype, (4,)), DOMAIN, "a")  # type: ignore[union-attr]
+        leaf = Var(Aval(type.items[0][1].dtype, (4,)), _DOMAIN, "a")  # type: ignore[union-attr]
         if len({part.dtype for _, part in type.items}) > 1:  # type: ignore[union-attr]
             raise IllTyped("leaves of several dtypes")
         body = scope.nested([leaf])
@@ -150,7 +153,7 @@ def function(scope: Scope, budget: int, mix: Mix) -> None:
         return
     param = Var(type, role="state")
     body = scope.nested([param], captured(scope), reverse=way == "grad")
-    fields = [trees.read(body, param, key, bounds=DOMAIN, role=key) for key in type.keys]
+    fields = [trees.read(body, param, key, bounds=_DOMAIN, role=key) for key in type.keys]
     mix.fill(body, budget)
     name = stream.choice(("energy", "potential", "cost") if way == "grad" else ("evolve", "refine"))
     if way == "grad":

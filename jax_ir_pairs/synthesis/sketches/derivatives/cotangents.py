@@ -44,9 +44,7 @@ def task_weighted_gradient(params, x, heads, targets, share=number(0.05, 0.5)):
     def loss_of(p):
         z = shaped_encoder(p, x)
         main = z @ heads["main"] / z.shape[1] ** 0.5
-        quiet = (
-            weighted_gradient(z, weight=share) if maybe("keyword") else weighted_gradient(z, share)
-        )
+        quiet = one_of(weighted_gradient(z, weight=share), weighted_gradient(z, share))
         side = quiet @ heads["side"] / z.shape[1] ** 0.5
         loss = jnp.mean((main - targets) ** 2)
         if maybe("side classes", 0.4):
@@ -90,9 +88,9 @@ def bounded_embedding_gradient(table, tokens, w, margin=number(0.1, 2.0)):
 
     loss, gradient = jax.value_and_grad(loss_of)(table)
     if maybe("touched rows", 0.3):
-        gradient = jnp.where(
-            jnp.any(gradient != 0, axis=1, keepdims=True), gradient + 1e-3 * table, 0
-        )
+        # Only the rows that were looked up decay.
+        touched = jnp.any(gradient != 0, axis=1, keepdims=True)
+        gradient = jnp.where(touched, gradient + 1e-3 * table, 0.0)
     return loss, gradient
 
 
