@@ -52,7 +52,8 @@ sample: $(INSTALLED)  ## Make data/sample again, after a change that changes row
 	@$(BIN)/jax-ir-pairs build data/sample/sample.yaml --out $(OUT)/sample --shards 0:1
 	@cp $(OUT)/sample/sample/train-00000-of-00001.parquet data/sample/
 
-soak: $(INSTALLED)  ## Extract 300 programs in all surroundings, and stop the compiler at 1,000; compare the bytes
+soak: $(INSTALLED)  ## Run every sketch; extract 300 programs in all surroundings, stop the compiler at 1,000, compare
+	@$(BIN)/python -m tests.synthesis.sketching.programs all 1
 	@$(BIN)/python -m tests.extraction.same_bytes 300
 	@$(BIN)/python -m tests.extraction.same_modules 1000
 

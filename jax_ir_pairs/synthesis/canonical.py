@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Call, Defined, Function, Literal, Transformed, Var
-from jax_ir_pairs.synthesis.types import Record, Tree
+from jax_ir_pairs.synthesis.types import Tree
 
 _SHALLOW = re.compile("\0[^\1]*\1")
 """What only the canonical form has stands between two control characters."""
@@ -50,14 +50,6 @@ class _Walk:
             self.parts.append(">")
         elif isinstance(item, Defined):
             self.block(item)
-        elif isinstance(item, Record):
-            self.parts.append("{")
-            if item.cls is not None:
-                self.block(item.cls)
-            for key, part in item.items:
-                self.parts.append(f"\0{key}\1")
-                self.operand(part)
-            self.parts.append("}")
         elif item is None:
             self.parts.append(" None")
         else:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jax_ir_pairs.synthesis.types import ANYTHING, Aval, Bounds, Record, Tree
+from jax_ir_pairs.synthesis.types import ANYTHING, Aval, Bounds, Tree
 
 if TYPE_CHECKING:
     from jax_ir_pairs.synthesis.op import Op
@@ -103,8 +103,8 @@ class Defined:
 
 
 Callee: TypeAlias = Function | Transformed | Defined
-Result: TypeAlias = "Var | Literal | Record | tuple[Result, ...] | None"
-Operand: TypeAlias = "Var | Literal | Callee | Record | tuple[Operand, ...] | None"
+Result: TypeAlias = "Var | Literal | tuple[Result, ...] | None"
+Operand: TypeAlias = "Var | Literal | Callee | tuple[Operand, ...] | None"
 Outs: TypeAlias = "Var | tuple[Outs, ...]"
 
 
@@ -138,8 +138,6 @@ def vars_in(item: Any) -> Iterable[Var]:
             else:
                 found += vars_in(part)
         return found
-    if isinstance(item, Record):
-        return [var for _, part in item.items for var in vars_in(part)]
     if isinstance(item, Function):
         return item.free_vars
     if isinstance(item, Transformed):

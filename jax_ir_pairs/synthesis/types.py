@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,12 @@ class Aval:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A dict with string keys, as a type or as a value: `{"w": …, "b": …}`.
-
-    With a `cls`, the block that defines a pytree class, it is an object of that class, and the keys
-    are its fields in the order of its leaves.
-    """
+    """Type of a dict with string keys: `{"w": …, "b": …}`."""
 
     items: tuple[tuple[str, Tree], ...]
-    cls: Any = None
 
     def __repr__(self) -> str:
-        return f"{self.cls.role if self.cls else ''}{self.items!r}"
+        return repr(self.items)
 
     def __getitem__(self, key: str) -> Tree:
         return dict(self.items)[key]
@@ -145,8 +140,11 @@ def leaves(tree: Tree) -> list[Aval]:
     if isinstance(tree, Aval):
         return [tree]
     if isinstance(tree, Record):
-        items = tree.items if tree.cls else sorted(tree.items, key=lambda item: item[0])
-        return [leaf for _, item in items for leaf in leaves(item)]
+        return [
+            leaf
+            for _, item in sorted(tree.items, key=lambda item: item[0])
+            for leaf in leaves(item)
+        ]
     return [] if isinstance(tree, Pullback) else [leaf for item in tree for leaf in leaves(item)]
 
 

@@ -14,8 +14,8 @@ from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import KEY, Aval
 from tests.synthesis.tracing import drafts, only, shown, traced_as_built
 
-_SEVERAL_USES = {"initializer", "fold_in", "item", "unpack", "key_at", "key_clone"}
-"""A constant initializer takes a key and does not use it; many numbers are folded into one."""
+_SEVERAL_USES = {"fold_in", "item", "unpack", "key_at", "key_clone"}
+"""Many numbers are folded into one key."""
 
 
 def test_programs_trace_to_what_they_say() -> None:

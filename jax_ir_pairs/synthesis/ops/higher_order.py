@@ -22,12 +22,9 @@ OPS = (
     _row("jvp", "transform", "jax.jvp({0}, {1}, {2})"),
     _row("vjp", "transform", "jax.vjp({0}, {*1})"),
     _row("linearize", "transform", "jax.linearize({0}, {*1})"),
-    _row("tree_map", "tree", "jax.tree.map({0}, {*1})"),
     _row("item", "tree", "{0}[{key}]"),
     _row("field", "tree", "{0}.{field}"),
     _row("unpack", "tree", "{0}"),
-    _row("replace_field", "tree", "{0}._replace({field}={1})"),
-    _row("replace_dataclass", "tree", "dataclasses.replace({0}, {field}={1})"),
 )  # fmt: skip
 
 TRANSFORMS = {

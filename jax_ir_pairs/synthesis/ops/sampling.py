@@ -11,7 +11,7 @@ from jax_ir_pairs.synthesis.op import IllTyped, Op, Typed, spell
 from jax_ir_pairs.synthesis.ops.distributions import draw_shape
 from jax_ir_pairs.synthesis.ops.keys import fresh, is_key
 from jax_ir_pairs.synthesis.scope import Scope
-from jax_ir_pairs.synthesis.types import FLOATS, MOVABLE, Aval, Bounds
+from jax_ir_pairs.synthesis.types import FLOATS, MOVABLE, Aval
 
 Drawn = tuple[tuple[Operand, ...], dict[str, Any]] | None
 
@@ -255,33 +255,6 @@ def _op(name: str, infer: Any, draw: Any, template: str, weight: float, widens: 
               widens=widens)  # fmt: skip
 
 
-def _infer_like(bounds: Bounds, dtype: str = "") -> Any:
-    def infer(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
-        _keyed(operands)
-        x = operands[1]
-        if x.aval.dtype not in FLOATS:
-            raise IllTyped("like")
-        return Aval(dtype or x.aval.dtype, x.aval.shape), bounds
-
-    return infer
-
-
-def _infer_initializer(operands: Sequence[Any], params: Mapping[str, Any]) -> Typed:
-    _keyed(operands)
-    return Aval(params.get("dtype", "f32"), params["shape"]), (-4.0, 4.0)
-
-
-LIKE = (
-    _op("normal_like", _infer_like((-5.0, 5.0)), None, "normal({0}, {1}.shape, {1}.dtype)", 1.0,
-        widens=""),
-    _op("normal_shaped", _infer_like((-5.0, 5.0), "f32"), None, "normal({0}, {1}.shape)", 1.0),
-    _op("gumbel_shaped", _infer_like((-5.0, 17.0), "f32"), None, "gumbel({0}, {1}.shape)", 1.0),
-    _op("bernoulli_shaped", _infer_like((0, 1), "bool"), None,
-        "bernoulli({0}, {p}, {1}.shape)", 1.0, widens=""),
-    Op("initializer", "random", spell("{initializer}({0}, {shape}{kw})"), _infer_initializer,
-       widens="all"),
-)  # fmt: skip
-
 DRAWN = (
     _op("randint", _infer_randint, _draw_randint,
         "randint({0}, {shape}, {minval}, {maxval}{kw})", 2.0),
@@ -305,4 +278,4 @@ DRAWN = (
         "multivariate_normal({0}, {1}, {2}{kw})", 0.8),
 )  # fmt: skip
 
-OPS = (*DRAWN, *LIKE)
+OPS = DRAWN

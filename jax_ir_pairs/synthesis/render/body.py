@@ -9,7 +9,7 @@ from typing import Any
 
 from jax_ir_pairs.synthesis.graph import Call, Function, Var, functions_in, vars_in
 from jax_ir_pairs.synthesis.render.expressions import Expr
-from jax_ir_pairs.synthesis.types import Aval, Record
+from jax_ir_pairs.synthesis.types import Aval
 
 
 class Body:
@@ -86,8 +86,6 @@ def _shallow(operand: Any) -> list[Var]:
         return [operand]
     if isinstance(operand, tuple):
         return [var for part in operand for var in _shallow(part)]
-    if isinstance(operand, Record):
-        return [var for _, part in operand.items for var in _shallow(part)]
     return []
 
 

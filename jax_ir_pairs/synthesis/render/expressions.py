@@ -21,7 +21,7 @@ from jax_ir_pairs.synthesis.op import ATOM, LOOSEST, POWER, UNARY, Slot, Spellin
 from jax_ir_pairs.synthesis.ops.higher_order import TRANSFORMS
 from jax_ir_pairs.synthesis.render.style import Style
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import LONG_NAMES, Record
+from jax_ir_pairs.synthesis.types import LONG_NAMES
 
 _SIMPLE = re.compile(r"-?[\w.]+")
 _RAW = {"subscript", "method", "field"}
@@ -150,12 +150,6 @@ class Expressions:
             return self._callee(operand)
         if operand is None:
             return Expr("None")
-        if isinstance(operand, Record):
-            if operand.cls is not None:
-                fields = (f"{key}={self.operand(v).text}" for key, v in operand.items)
-                return Expr(f"{self.block(operand.cls)}({', '.join(fields)})")
-            items = (f'"{key}": {self.operand(v).text}' for key, v in operand.items)
-            return Expr("{" + ", ".join(items) + "}")
         parts = [self.operand(part).text for part in operand]
         return Expr(f"({', '.join(parts)}{',' * (len(parts) == 1)})")
 

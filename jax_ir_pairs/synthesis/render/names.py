@@ -7,7 +7,7 @@ import keyword
 
 from jax_ir_pairs.synthesis.render.style import TRANSFORMS
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import BOOL, FLOATS, Aval, Record, Tree
+from jax_ir_pairs.synthesis.types import BOOL, FLOATS, Aval, Tree
 
 _MODULES = (
     "jax",
@@ -191,7 +191,7 @@ def _by_type(type: Tree | None) -> tuple[str, ...]:
         if type.dtype not in FLOATS:
             return _INDICES
         return _ARRAYS if type.rank else _SCALARS
-    return ("tree", "state", "values") if isinstance(type, Record) else ("pair", "parts")
+    return "pair", "parts"
 
 
 class Names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jax_ir_pairs.synthesis.graph import Call, Function, Var
 from jax_ir_pairs.synthesis.render.names import RESERVED
-from jax_ir_pairs.synthesis.types import Aval, Record, Tree
+from jax_ir_pairs.synthesis.types import Aval, Tree
 
 _SHAPED = frozenset(
     {"matmul", "einsum", "reshape", "transpose", "swapaxes", "concatenate", "stack", "expand_dims",
@@ -16,8 +16,6 @@ def annotation(type: Tree) -> str:
     """Gives the annotation of a parameter, or nothing for what has no short one."""
     if isinstance(type, Aval):
         return type.dtype if type.dtype in ("int", "float") else "jax.Array"
-    if isinstance(type, Record):
-        return "dict" if type.cls is None else ""
     return "tuple" if isinstance(type, tuple) else ""
 
 

@@ -25,7 +25,6 @@ from jax_ir_pairs.synthesis.render.names import Names
 from jax_ir_pairs.synthesis.render.sharing import functions_used_by, shared_functions
 from jax_ir_pairs.synthesis.render.style import Style
 from jax_ir_pairs.synthesis.stream import Stream
-from jax_ir_pairs.synthesis.types import Record
 
 _LONGEST_INLINE = 30
 _LONGEST_LAMBDA = {0: 56, 1: 28}
@@ -256,7 +255,7 @@ class _Renderer:
             return None
         body = Body(function)
         nested = any(True for c in function.body for o in c.operands for _ in functions_in(o))
-        if nested or isinstance(function.result, Record):
+        if nested:
             return None
         for call in function.body:
             single = isinstance(call.outs, Var) and body.uses[call.outs] == 1

@@ -31,6 +31,7 @@ _REVERSE = frozenset(
 )
 """Where one of them is, no loop may be inside whose steps nobody knows."""
 _DEVICES = frozenset({"shard_map", "pmap", "make_mesh", "Mesh", "NamedSharding"})
+"""Words of what runs on several devices."""
 _SHARED = ("stream", "library")
 """What a drawing has of its program's whole."""
 _KEPT = 0.2
@@ -227,7 +228,7 @@ def fitting(library: Library, hole: Hole) -> tuple[Sketch, ...]:
 
 def _may_fit(sketch: Sketch, hole: Hole) -> bool:
     required = [type for name, type in sketch.takes.items() if name not in sketch.optional]
-    if not sketch.fills or sketch.gives is None or len(required) < len(hole.takes):
+    if sketch.gives is None or len(required) < len(hole.takes) or not _fills(sketch):
         return False
     if len(required) > len(hole.takes):  # some may not be read
         return _fits(within(hole.gives, "hole"), within(sketch.gives, "sketch"), Fit())
@@ -236,6 +237,12 @@ def _may_fit(sketch: Sketch, hole: Hole) -> bool:
              for wanted, given in zip(hole.takes, required, strict=True)]  # fmt: skip
     pairs.append((within(hole.gives, "hole"), within(sketch.gives, "sketch")))
     return all(_fits(wanted, given, fit) for wanted, given in pairs)
+
+
+def _fills(sketch: Sketch) -> bool:
+    """Tells whether a sketch may be called from anywhere: what has a mesh may not be batched."""
+    items = sketch.file.items.values()
+    return sketch.fills and all(_DEVICES.isdisjoint(item.words) for item in items)
 
 
 def _fits(wanted: Type, given: Type, fit: Fit) -> bool:

@@ -102,9 +102,23 @@ class Fit:
     def _decide(self, variable: str, type: Type) -> None:
         if isinstance(type, Array) and is_tree(variable):
             raise Unfit(f"{type} is no tree of parameters")
+        if variable.endswith(".P") and not self._is_floating(type):
+            raise Unfit(f"{type} has what is no parameter")
         if self._is_in(variable, type):
             raise Unfit(f"{variable} would be a part of itself")
         self.types[variable] = type
+
+    def _is_floating(self, type: Type) -> bool:
+        match self.decided(type):
+            case Array(dtype=dtype):
+                return dtype.startswith(("f", "bf"))
+            case Fields(items):
+                return all(self._is_floating(part) for _, part in items)
+            case Repeated(element=element):
+                return self._is_floating(element)
+            case tuple() as parts:
+                return all(map(self._is_floating, parts))
+        return True
 
     def _is_in(self, variable: str, type: Type) -> bool:
         match self.decided(type):

@@ -19,6 +19,8 @@ class Role:
     isa: str = ""
     is_input: bool = True
     """Whether an ordinary input of a program may have the role."""
+    is_index: bool = False
+    """Whether its values are places in something, which who takes it has to have."""
 
 
 ROLES: dict[str, Role] = {
@@ -39,9 +41,9 @@ ROLES: dict[str, Role] = {
     "probabilities": Role(0, 1, is_input=False),
     "log_probabilities": Role(high=0, is_input=False),
     "attention": Role(0, 1, isa="probabilities", is_input=False),
-    "labels": Role(),
-    "tokens": Role(),
-    "ids": Role(),
+    "labels": Role(is_index=True),
+    "tokens": Role(is_index=True),
+    "ids": Role(is_index=True),
     "loss": Role(is_input=False),
     "metric": Role(is_input=False),
     # signals and series
@@ -73,13 +75,13 @@ ROLES: dict[str, Role] = {
     "weights": Role(0, 1, is_input=False),
     "rewards": Role(),
     "values": Role(),
-    "actions": Role(),
+    "actions": Role(is_index=True),
     "advantages": Role(),
     "returns": Role(),
     "prices": Role(low=0, is_input=False),
     "counts": Role(),
     "mask": Role(0, 1),
-    "edges": Role(),
+    "edges": Role(is_index=True),
     "adjacency": Role(0, 1, is_input=False),
     "energy": Role(is_input=False),
     "field": Role(),
@@ -100,6 +102,7 @@ ROLES: dict[str, Role] = {
     # physics and geometry
     "velocities": Role(),
     "forces": Role(isa="field", is_input=False),
+    "signed_distances": Role(is_input=False),
     "quaternions": Role(),
     "rotations": Role(-1, 1, isa="orthogonal", is_input=False),
     "rays": Role(),

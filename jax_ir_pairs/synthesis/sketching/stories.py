@@ -78,7 +78,8 @@ class Story:
     def roles(self) -> set[str]:
         """The roles of what no step has used."""
         found = (value.type for value in self.values if value.is_open)
-        return {type.role for type in found if isinstance(type, Array)} - {""}
+        roles = {type.role for type in found if isinstance(type, Array)} - {""}
+        return {role for role in roles if not ROLES[role].is_index}
 
     def state(self) -> tuple[Any, ...]:
         """Gives what [`restore`][] takes, once."""
@@ -133,7 +134,7 @@ class Story:
 
     def _available(self, type: Type, taken: list[Value]) -> Value | None:
         """Gives a value of a type, rather one that nothing has used, and the latest of those."""
-        if isinstance(type, Array) and not type.role:
+        if isinstance(type, Array) and (not type.role or ROLES[type.role].is_index):
             return None
         is_tree = not isinstance(self.drawing.fit.decided(type), Array)
         known = [v for v in self.values if v not in taken and not v.replaced]
@@ -151,6 +152,8 @@ class Story:
     def _is_prepared(self, type: Type) -> bool:
         """Tells whether a step makes an argument that could be an input as well."""
         if not self.num_spare or not isinstance(type, Array) or not type.role:
+            return False
+        if ROLES[type.role].is_index:
             return False
         return self.drawing.stream.chance(_PREPARED)
 

@@ -77,6 +77,20 @@ class Text:
         loose = isinstance(kept, _LOOSE) and not self._is_free(end, start)
         self.edits.append((start, first, "(" if loose else ""))
         self.edits.append((last, end, ")" if loose else ""))
+        self._move_to(self._indent(self.file.text.count("\n", 0, start) + 1), kept)
+
+    def _move_to(self, indent: int, kept: ast.expr) -> None:
+        """Moves an expression on several lines to the left, to where the one around it begins."""
+        assert kept.end_lineno is not None
+        closing = self._line(kept.end_lineno).lstrip(" ")
+        shift = self._indent(kept.end_lineno) - indent
+        if kept.end_lineno > kept.lineno and closing.startswith((")", "]", "}")) and shift > 0:
+            for line in range(kept.lineno + 1, kept.end_lineno + 1):
+                self.outdents[line] = self.outdents.get(line, 0) + shift
+
+    def _indent(self, number: int) -> int:
+        line = self._line(number)
+        return len(line) - len(line.lstrip(" "))
 
     def _is_free(self, end: int, start: int) -> bool:
         """Tells whether what stands between binds to nothing outside of it."""

@@ -1,7 +1,8 @@
 """Programs of one sketch, for tests and for who writes one.
 
 `python -m tests.synthesis.sketching.programs power_spectrum 5 --print` draws five of a sketch, or
-of each sketch of a file or a theme, and prints them; it traces all and runs a third.
+of each sketch of a file, of a theme or of `all`, and prints them; it traces all and runs a third.
+Its status is 1 where one fails.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+import jax
 import numpy as np
 
 from jax_ir_pairs.extraction.environment import ENVIRONMENT
@@ -78,8 +80,9 @@ def _roles(draft: SketchDraft) -> list[str]:
     return roles if len(roles) == len(parts) else []
 
 
-def _main(what: str, count: int, *, shown: bool) -> None:
-    chosen = [s for s in library().sketches.values() if what in (s.name, s.file.stem, s.file.theme)]
+def _main(what: str, count: int, *, shown: bool) -> int:
+    every, failed = library().sketches.values(), 0
+    chosen = [s for s in every if what in (s.name, s.file.stem, s.file.theme, "all")]
     assert chosen, f"no sketch, file or theme is named {what}"
     for sketch in chosen:
         for seed in range(count):
@@ -89,6 +92,7 @@ def _main(what: str, count: int, *, shown: bool) -> None:
                 program, jaxpr = checked(draft, seed, runs=seed % 3 == 0)
             except Exception as error:
                 print(f"\n!!! {sketch.name}, seed {seed}: {error}")
+                failed += 1
                 continue
             lines = f"{len(program.python.splitlines())} lines"
             equations = f"{len(list(primitives(jaxpr)))} equations"
@@ -97,13 +101,12 @@ def _main(what: str, count: int, *, shown: bool) -> None:
             print(f"# {sketch.name}, seed {seed}: {lines}, {equations}, {took} {said}")
             if shown:
                 print(f"# {program.inputs}\n{program.python}")
+        jax.clear_caches()
+    return int(failed > 0)
 
 
 if __name__ == "__main__":
     os.environ |= ENVIRONMENT  # before JAX looks for devices
     arguments = [argument for argument in sys.argv[1:] if argument != "--print"]
-    _main(
-        arguments[0],
-        int(arguments[1]) if len(arguments) > 1 else 3,
-        shown="--print" in sys.argv,
-    )
+    count = int(arguments[1]) if len(arguments) > 1 else 3
+    sys.exit(_main(arguments[0], count, shown="--print" in sys.argv))

@@ -48,6 +48,25 @@ def test_an_expression_keeps_its_meaning_inside_of_another() -> None:
     }
 
 
+SEVERAL_LINES = """
+y = one_of(
+    jnp.stack(
+        [x, y],
+        axis=0,
+    ),
+    x + y,
+)
+return y
+"""
+
+
+def test_an_expression_on_several_lines_moves_to_the_left() -> None:
+    assert bodies(SEVERAL_LINES) == {
+        "y = jnp.stack(\n    [x, y],\n    axis=0,\n)\nreturn y",
+        "y = x + y\nreturn y",
+    }
+
+
 ORDINARY = """
 if maybe("a"):
     x = 2 * x

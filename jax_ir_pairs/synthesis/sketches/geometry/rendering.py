@@ -5,12 +5,12 @@ import jax.numpy as jnp
 
 from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of, sketch
 
-scene_distance = nested("(points: points f[n, 3]) -> distances f[n]")
+scene_distance = nested("(points: points f[n, 3]) -> signed_distances f[n]")
 
 
 @sketch(
     takes={"points": "points f[n, 3]"},
-    gives="distances f[n]",
+    gives="signed_distances f[n]",
     sizes={"n": (2, 1024)},
     dtypes="f32 f64",
     also=("Evaluate the signed distances of points to a blend of simple solids.",),
@@ -45,7 +45,7 @@ def blended_solids(points, radius=number(0.5, 1.5), blend=number(0.1, 0.6)):
 
 @sketch(
     takes={"points": "points f[n, 3]"},
-    gives="distances f[n]",
+    gives="signed_distances f[n]",
     sizes={"n": (2, 1024)},
     dtypes="f32 f64",
 )
