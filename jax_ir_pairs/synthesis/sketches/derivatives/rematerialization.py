@@ -10,7 +10,7 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, nested, number, one_of,
 
 recomputed_block = nested("(params: P, x: features f[b, d]) -> features f[b, d]")
 
-DOT_POLICY = one_of(
+REMAT_POLICY = one_of(
     jax.checkpoint_policies.dots_saveable,
     jax.checkpoint_policies.checkpoint_dots,
     jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
@@ -77,11 +77,13 @@ def rematerialized_scan_gradient(stack, x, unroll=one_of(1, 2)):
         if maybe("attend batch", 0.3):
             weights = jax.nn.softmax(out @ out.T / out.shape[1] ** 0.5, axis=-1)
             out = weights @ out
-        return (h + out if maybe("residual scan") else out), None
+        if maybe("residual scan"):
+            out = h + out
+        return out, None
 
     if maybe("policy of products", 0.6):
         # Inside of a scan nothing can be merged with the first computation.
-        layer = jax.checkpoint(layer, policy=DOT_POLICY, prevent_cse=False)
+        layer = jax.checkpoint(layer, policy=REMAT_POLICY, prevent_cse=False)
     else:
         layer = jax.checkpoint(layer, prevent_cse=one_of(False, True))
 
@@ -101,7 +103,7 @@ def rematerialized_scan_gradient(stack, x, unroll=one_of(1, 2)):
 def recomputed_input_gradient(params, x, scale=number(0.5, 2.0), power=one_of(2, 3)):
     """Differentiate a block by its inputs and recompute its inside."""
 
-    @functools.partial(jax.checkpoint, static_argnums=(2,), policy=DOT_POLICY)
+    @functools.partial(jax.checkpoint, static_argnums=(2,), policy=REMAT_POLICY)
     def block(p, inputs, exponent):
         out = jnp.tanh(recomputed_block(p, scale * inputs))
         return jnp.abs(out) ** exponent if maybe("magnitudes") else out**exponent
@@ -126,7 +128,10 @@ def segmented_rollout_gradient(start, w, goal, segments=integer(2, 4), length=in
     """Keep the state only at the ends of segments of a long rollout."""
 
     def advance(state, matrix):
-        drift = matrix @ jnp.tanh(state) / state.shape[0] ** 0.5
+        if maybe("threshold units", 0.4):
+            drift = jax.nn.relu(matrix @ state / state.shape[0])
+        else:
+            drift = matrix @ jnp.tanh(state) / state.shape[0] ** 0.5
         return state + one_of(0.1, 0.2) * (drift - state)
 
     @jax.checkpoint
@@ -139,13 +144,21 @@ def segmented_rollout_gradient(start, w, goal, segments=integer(2, 4), length=in
         return checkpoint_name(state, "end") if maybe("name ends", 0.4) else state
 
     def loss_of(matrix):
+        if maybe("scan segments", 0.4):
+
+            def next_segment(state, _):
+                state = segment(state, matrix)
+                return state, jnp.mean((state - goal) ** 2)
+
+            _, errors = jax.lax.scan(next_segment, start, length=segments)
+            return jnp.mean(errors) if maybe("all ends") else errors[-1]
         state, ends = start, []
         for _ in range(segments):
             state = segment(state, matrix)
             ends.append(state)
         if maybe("all ends"):
             return jnp.mean((jnp.stack(ends) - goal) ** 2)
-        return jnp.mean((ends[-1] - goal) ** 2)
+        return one_of(jnp.mean((state - goal) ** 2), jnp.max(jnp.abs(state - goal)))
 
     return jax.value_and_grad(loss_of)(w)
 

@@ -43,15 +43,22 @@ def market_clearing_response(demands, budget, iters=integer(12, 24)):
 
     def cleared(wanted):
         def excess(price):
-            return supply - jnp.mean(allocate(price, wanted))
+            offered = supply
+            if maybe("elastic supply"):
+                # Higher prices draw more goods to the market.
+                offered = offered + 0.1 * one_of(jnp.tanh(price), jnp.arctan(price))
+            return offered - jnp.mean(allocate(price, wanted))
 
         price = jax.lax.custom_root(
             excess, jnp.zeros_like(supply), solve, lambda slope, y: y / (slope(1.0) + 1e-3)
         )
-        return allocate(price, wanted)
+        shares = allocate(price, wanted)
+        return shares / (jnp.sum(shares) + 1e-3) if maybe("normalized shares", 0.4) else shares
 
-    direction = jnp.ones_like(demands) if maybe("all together", 0.3) else demands
-    return jax.jvp(cleared, (demands,), (direction,))
+    if maybe("pulled response", 0.4):
+        allocation, pull = jax.vjp(cleared, demands)
+        return allocation, pull(one_of(allocation, jnp.ones_like(allocation)))[0]
+    return jax.jvp(cleared, (demands,), (one_of(demands, jnp.ones_like(demands)),))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -104,6 +111,9 @@ def mean_field_response(field, start, coupling=number(0.1, 0.8)):
 
     def energy(h):
         m = settled(update, h, jnp.tanh(start))
+        if maybe("cooled once more", 0.4):
+            # A weaker field starts from where the first one ended.
+            m = settled(update, one_of(0.5, 0.8) * h, jax.lax.stop_gradient(m))
         return jnp.mean(m * h) if maybe("zeeman energy") else jnp.mean(m**2)
 
     return jax.value_and_grad(energy)(field)
@@ -121,7 +131,10 @@ def closed_over_gradient(rate, state, dt=number(0.02, 0.2), steps=integer(2, 6))
     @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
     def integrate(slope, y, *constants):
         for _ in range(steps):
-            y = y + dt * slope(y, *constants)
+            if maybe("midpoint rule"):
+                y = y + dt * slope(y + dt / 2 * slope(y, *constants), *constants)
+            else:
+                y = y + dt * slope(y, *constants)
         return y
 
     def forward(slope, y, *constants):
@@ -144,6 +157,8 @@ def closed_over_gradient(rate, state, dt=number(0.02, 0.2), steps=integer(2, 6))
 
         converted, constants = jax.closure_convert(slope, state)
         end = integrate(converted, state, *constants)
+        if maybe("distance travelled", 0.4):
+            return jnp.mean(jnp.sqrt((end - state) ** 2 + 1e-3)), end
         return jnp.mean(end**2), end
 
     gradient, end = jax.grad(size_of, has_aux=True)(rate)
