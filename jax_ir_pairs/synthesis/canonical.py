@@ -67,8 +67,6 @@ class _Walk:
         self.params(block.params)
         for other in block.uses:
             self.block(other)
-        if block.me is not None:
-            self.bind(block.me)
         for function in block.functions:
             self.function(function)
         self.parts.append("]")

@@ -87,21 +87,19 @@ class Defined:
 
     In the template `{name}` is the name, `{f0}`, `{f1}` those of the functions, `{key}` a
     parameter, and a line `{def0}` the whole definition of the first function, which takes the name
-    itself where the template has no `{f0}`. The functions see nothing but `me`, which stands for
-    the name inside them.
+    itself where the template has no `{f0}`. The functions see nothing of the module.
     """
 
     role: str
     template: str
     functions: tuple[Function, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
-    me: Var | None = None
     uses: tuple[Defined, ...] = ()
     """Blocks whose names the template mentions, as `{u0}`, `{u1}`."""
 
     def __post_init__(self) -> None:
         for function in self.functions:
-            assert set(function.free_vars) <= {self.me}, function.role
+            assert not function.free_vars, function.role
 
 
 Callee: TypeAlias = Function | Transformed | Defined

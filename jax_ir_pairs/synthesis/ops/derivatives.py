@@ -1,4 +1,4 @@
-"""Ops that say how a function is differentiated, batched or solved, and marks for the compiler."""
+"""Marks for derivatives and for the compiler."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ from jax_ir_pairs.synthesis.op import IllTyped, Op, spell
 from jax_ir_pairs.synthesis.ops.rows import same, unary
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.types import FLOATS, NUMBERS, Aval, Bounds
-
-
-def _row(name: str, group: str, *templates: str, reverse: bool = True) -> Op:
-    return Op(name, group, spell(*templates), reverse=reverse)
 
 
 def _named(operands: Sequence[Any], params: Mapping[str, Any]) -> tuple[Aval, Bounds]:
@@ -33,14 +29,4 @@ OPS = (
     unary("stop_gradient", FLOATS, same, "lax.stop_gradient({0})", group="mark", weight=1.5),
     unary("optimization_barrier", NUMBERS, same, "lax.optimization_barrier({0})", group="mark"),
     Op("checkpoint_name", "mark", spell("checkpoint_name({0}, {label})"), _named, _name, 0.7),
-    _row("barriers", "mark", "lax.optimization_barrier({0})"),
-    _row("clip_between", "select", "jnp.clip({0}, {1}, {2})"),
-    _row("ones_like", "creation", "jnp.ones_like({0})"),
-    _row("zeros_like", "creation", "jnp.zeros_like({0})"),
-    _row("custom_linear_solve", "solver", "lax.custom_linear_solve({0}, {1}, {2}{kw})"),
-    _row("custom_root", "solver", "lax.custom_root({0}, {1}, {2}, {3})"),
-    _row("closure_convert", "transform", "jax.closure_convert({0}, {*1})"),
-    _row("apply_closed", "call", "{0}({1}, *{2})"),
-    _row("linear_transpose", "transform", "jax.linear_transpose({0}, {1})"),
-    _row("linear_call", "transform", "linear_call({0}, {1}, {2}, {3})"),
 )

@@ -101,8 +101,6 @@ _BY_OP = {
     "fori_loop": ("out", "state"),
     "while_loop": ("out", "state"),
     "scan": ("out", "carry"),
-    "custom_linear_solve": ("solution", "sol", "x"),
-    "custom_root": ("root", "x_star"),
     "stop_gradient": ("frozen", "target"),
     "tree_sum_squares": ("total", "sum_sq"),
     "tree_vdot": ("total", "sum_sq"),

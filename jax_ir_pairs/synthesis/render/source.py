@@ -221,8 +221,6 @@ class _Renderer:
             return self.block_names[block]
         others = {f"u{n}": self._block(other) for n, other in enumerate(block.uses)}
         name = self.block_names[block] = self.names.function(block.role)
-        if block.me is not None:
-            self.write.values[block.me] = Expr(name)
         known = {"name": name, **others, **{k: str(v) for k, v in block.params.items()}}
         for number, function in enumerate(block.functions):
             own = number > 0 or "{f0}" in block.template
