@@ -80,20 +80,3 @@ def clip_ends(x):
 def test_what_is_assigned_stays_a_parameter(way: str) -> None:
     for text in bodies(LIBRARY, "shrink", way):
         assert "class" not in text, text
-
-
-def test_a_decorated_function_may_come_first() -> None:
-    decorated = library_of(
-        '''
-        @sketch(takes={"x": "features f[n]"})
-        def double(x, by=2.0):
-            @jax.custom_jvp
-            def scaled(v):
-                return by * v
-
-            scaled.defjvps(lambda t, _, v: by * t)
-            return scaled(x)
-        '''
-    )
-    for text in bodies(decorated, "double", "dataclass"):
-        assert text.count("@jax.custom_jvp") == 1
