@@ -113,7 +113,10 @@ def as_object(text: str, sketch: Sketch, hand: Hand, fields: list[Field], *, is_
 
 
 def _first(node: ast.FunctionDef, text: str) -> str:
-    return text.split("\n")[node.body[0].lineno - 1].strip()
+    first = node.body[0]
+    decorators = first.decorator_list if isinstance(first, ast.FunctionDef) else []
+    line = min([first.lineno, *(decorator.lineno for decorator in decorators)])
+    return text.split("\n")[line - 1].strip()
 
 
 def _head(

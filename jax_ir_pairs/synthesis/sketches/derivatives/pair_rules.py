@@ -131,7 +131,7 @@ def _gated_product_bwd(kept, g):
     return g * value * opened * (1 - opened), g * opened
 
 
-gated_product.defvjp(_gated_product_fwd, _gated_product_bwd)
+gated_product.defvjp(_gated_product_fwd, _gated_product_bwd, optimize_remat=True)
 
 
 @sketch(
