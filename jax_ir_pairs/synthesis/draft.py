@@ -26,7 +26,7 @@ from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.render import render
 from jax_ir_pairs.synthesis.scope import Scope
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_sketch
-from jax_ir_pairs.synthesis.sketching.source import library_for
+from jax_ir_pairs.synthesis.sketching.library import library_for
 from jax_ir_pairs.synthesis.stream import Stream
 from jax_ir_pairs.synthesis.types import WIDE, Aval, leaves, to_json
 

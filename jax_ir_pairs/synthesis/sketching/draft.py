@@ -13,9 +13,10 @@ from jax_ir_pairs.synthesis.sketching.choices import Choice, choices_left
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing, usual_range
 from jax_ir_pairs.synthesis.sketching.facts import Facts, facts
 from jax_ir_pairs.synthesis.sketching.fit import Unfit, value
+from jax_ir_pairs.synthesis.sketching.library import Library
 from jax_ir_pairs.synthesis.sketching.outline import Outline, pieces
 from jax_ir_pairs.synthesis.sketching.sizes import draw_sizes
-from jax_ir_pairs.synthesis.sketching.source import Library, Sketch
+from jax_ir_pairs.synthesis.sketching.source import Sketch
 from jax_ir_pairs.synthesis.sketching.stories import Story, draw_story
 from jax_ir_pairs.synthesis.sketching.style import Style
 from jax_ir_pairs.synthesis.sketching.types import (

@@ -18,8 +18,9 @@ from jax_ir_pairs.synthesis.sketching.choices import (
     left,
 )
 from jax_ir_pairs.synthesis.sketching.fit import Fit, Unfit
+from jax_ir_pairs.synthesis.sketching.library import Library
 from jax_ir_pairs.synthesis.sketching.sizes import Range
-from jax_ir_pairs.synthesis.sketching.source import Hole, Item, Library, Sketch
+from jax_ir_pairs.synthesis.sketching.source import Hole, Item, Sketch
 from jax_ir_pairs.synthesis.sketching.types import Type, symbols, within
 from jax_ir_pairs.synthesis.stream import Stream
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from jax_ir_pairs.synthesis.sketching.drawing import Drawing
 from jax_ir_pairs.synthesis.sketching.fit import Unfit
+from jax_ir_pairs.synthesis.sketching.library import Library
 from jax_ir_pairs.synthesis.sketching.roles import ROLES, fits
-from jax_ir_pairs.synthesis.sketching.source import Library, Sketch
+from jax_ir_pairs.synthesis.sketching.source import Sketch
 from jax_ir_pairs.synthesis.sketching.types import Array, Type
 from jax_ir_pairs.synthesis.stream import Stream
 

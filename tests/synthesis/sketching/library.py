@@ -6,7 +6,8 @@ from textwrap import dedent
 
 from jax_ir_pairs.synthesis.render.style import Dialect
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_from
-from jax_ir_pairs.synthesis.sketching.source import Library, Sketch, read_file
+from jax_ir_pairs.synthesis.sketching.library import Library
+from jax_ir_pairs.synthesis.sketching.source import Sketch, read_file
 from jax_ir_pairs.synthesis.sketching.style import Style
 from jax_ir_pairs.synthesis.sketching.writing import write
 from jax_ir_pairs.synthesis.stream import Stream

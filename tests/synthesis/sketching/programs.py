@@ -19,8 +19,9 @@ from jax_ir_pairs.extraction.environment import ENVIRONMENT
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.sketching.draft import SketchDraft, draw_from
 from jax_ir_pairs.synthesis.sketching.fit import Unfit
+from jax_ir_pairs.synthesis.sketching.library import library, library_for
 from jax_ir_pairs.synthesis.sketching.roles import ROLES
-from jax_ir_pairs.synthesis.sketching.source import Sketch, library, library_for
+from jax_ir_pairs.synthesis.sketching.source import Sketch
 from jax_ir_pairs.synthesis.sketching.types import Array
 from jax_ir_pairs.synthesis.stream import Stream
 from tests.synthesis.tracing import (

@@ -12,7 +12,7 @@ from jax_ir_pairs.extraction import levels
 from jax_ir_pairs.extraction.source import abstract_arguments, load
 from jax_ir_pairs.synthesis.program import Program
 from jax_ir_pairs.synthesis.sketching.drawing import fitting
-from jax_ir_pairs.synthesis.sketching.source import library
+from jax_ir_pairs.synthesis.sketching.library import library
 from tests.synthesis.sketching.programs import drawn
 from tests.synthesis.tracing import primitives, traced
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from jax_ir_pairs.synthesis.sketching.source import Library
+from jax_ir_pairs.synthesis.sketching.library import Library
 from jax_ir_pairs.synthesis.sketching.writing import write
 from jax_ir_pairs.synthesis.stream import Stream
 from tests.synthesis.sketching.library import PLAIN, draft_of, library_of

@@ -13,14 +13,9 @@ import jax
 import pytest
 
 from jax_ir_pairs.config import THEME_NEEDS, theme_names
+from jax_ir_pairs.synthesis.sketching.library import files, library, library_for
 from jax_ir_pairs.synthesis.sketching.roles import ROLES
-from jax_ir_pairs.synthesis.sketching.source import (
-    Sketch,
-    SourceFile,
-    files,
-    library,
-    library_for,
-)
+from jax_ir_pairs.synthesis.sketching.source import Sketch, SourceFile
 from jax_ir_pairs.synthesis.sketching.types import Array, Fields, Repeated, Type
 from tests.synthesis.sketching.programs import checked, drawn
 from tests.synthesis.tracing import shown

@@ -178,7 +178,7 @@ def scattered_interpolation(points, values, queries, width=number(0.5, 2.0)):
     squared = squared_distances(queries, points)
     if maybe("shepard"):
         # Inverse distances as weights.
-        weights = 1.0 / (squared + 0.05) ** one_of(1, 2)
+        weights = 1.0 / one_of(squared + 0.05, (squared + 0.05) ** 2)
         return weights @ values / jnp.sum(weights, axis=1)
 
     def kernel(squared):
