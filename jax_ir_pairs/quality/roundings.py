@@ -24,7 +24,7 @@ def tolerances(text: str) -> list[float]:
         return [
             tolerance(formats, roundings)
             for formats, value in zip(formats_of_results(module), end.operands, strict=True)
-            if not isinstance(value.type, stablehlo.TokenType)
+            if not stablehlo.TokenType.isinstance(value.type)
         ]
 
 

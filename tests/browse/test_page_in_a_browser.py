@@ -68,20 +68,24 @@ def lit(page: Page) -> dict[str, list[int]]:
     return found
 
 
-def mapped(rows: FolderRows, number: int, line: int) -> dict[str, list[int]]:
-    entry = next(entry for entry in rows.row(number)["lines"] if entry[0] == line)
-    return dict(zip(LEVELS, [[line], *entry[1:]], strict=True))
+NUMBER = 9
+
+
+def mapped(rows: FolderRows, number: int) -> dict[str, list[int]]:
+    """Gives a line of a row that something of every level came from, and the lines of those."""
+    entry = next(entry for entry in rows.row(number)["lines"] if all(entry[1:]))
+    return dict(zip(LEVELS, [[entry[0]], *entry[1:]], strict=True))
 
 
 def test_pointing_at_a_line_lights_what_came_from_it(
     opened: Opened, sample_server: Server, sample: FolderRows
 ) -> None:
-    number, line = 9, 14
-    page = opened(sample_server.url, f"#row={sample.index.id[number]}")
+    wanted = mapped(sample, NUMBER)
+    [line] = wanted["python"]
+    page = opened(sample_server.url, f"#row={sample.index.id[NUMBER]}")
     assert lit(page) == {level: [] for level in LEVELS}
     page.hover(f"#python-{line}")
-    assert lit(page) == mapped(sample, number, line)
-    assert all(lit(page).values())
+    assert lit(page) == wanted
     expect(page.locator(f"#python-{line}")).to_have_attribute("aria-selected", "true")
     page.hover("h1")
     assert lit(page) == {level: [] for level in LEVELS}
@@ -90,11 +94,11 @@ def test_pointing_at_a_line_lights_what_came_from_it(
 def test_the_other_way_round_and_kept_over_a_reload(
     opened: Opened, sample_server: Server, sample: FolderRows
 ) -> None:
-    page = opened(sample_server.url, f"#row={sample.index.id[9]}")
-    wanted = mapped(sample, 9, 14)
+    page = opened(sample_server.url, f"#row={sample.index.id[NUMBER]}")
+    wanted = mapped(sample, NUMBER)
     page.click(f"#hlo-{wanted['hlo'][0]}")
     assert lit(page) == wanted
-    page.hover("#python-12")
+    page.hover("#python-1")
     assert lit(page) == wanted, "what was clicked stays"
     page.reload()
     expect(page.locator(".line.lit").first).to_be_attached()
@@ -105,20 +109,21 @@ def test_the_other_way_round_and_kept_over_a_reload(
 
 
 def test_lines_by_keyboard(opened: Opened, sample_server: Server, sample: FolderRows) -> None:
-    page = opened(sample_server.url, f"#row={sample.index.id[9]}")
+    wanted = mapped(sample, NUMBER)
+    [line] = wanted["python"]
+    page = opened(sample_server.url, f"#row={sample.index.id[NUMBER]}")
     page.keyboard.press("f")
-    for _ in range(13):
+    for _ in range(line - 1):
         page.keyboard.press("ArrowDown")
     box = page.locator(".pane.python .text")
-    expect(box).to_have_attribute("aria-activedescendant", "python-14")
-    assert lit(page) == mapped(sample, 9, 14)
+    expect(box).to_have_attribute("aria-activedescendant", f"python-{line}")
+    assert lit(page) == wanted
     page.keyboard.press("Enter")
     expect(page.locator("#trail")).to_contain_text("StableHLO: ")
     page.click("#trail button:has-text('StableHLO')")
-    first = mapped(sample, 9, 14)["stablehlo"][0]
     box = page.locator(".pane.stablehlo .text")
     expect(box).to_be_focused()
-    expect(box).to_have_attribute("aria-activedescendant", f"stablehlo-{first}")
+    expect(box).to_have_attribute("aria-activedescendant", f"stablehlo-{wanted['stablehlo'][0]}")
 
 
 def test_filters_and_search(opened: Opened, sample_server: Server, sample: FolderRows) -> None:
@@ -162,13 +167,16 @@ def test_next_previous_and_back(opened: Opened, sample_server: Server, sample: F
     assert page.input_value("#search") == "jgo", "keys are letters where one writes"
 
 
-def test_targets_and_their_differences(opened: Opened, special_url: str) -> None:
+def test_targets_and_their_differences(
+    opened: Opened, special_url: str, special: FolderRows
+) -> None:
+    [line] = mapped(special, 0)["python"]
     page = opened(special_url)
     expect(page.locator(".pane.optimized_hlo")).not_to_contain_text("tpu_fusion")
     page.click("[data-target=tpu-v5e]")
     expect(page.locator(".pane.optimized_hlo")).to_contain_text("tpu_fusion")
     assert "target=tpu-v5e" in page.url
-    page.click("#python-14")
+    page.click(f"#python-{line}")
     found = lit(page)
     assert found["hlo"]
     assert found["optimized_hlo"] == [], "the line map is of the CPU's"

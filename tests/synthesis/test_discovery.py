@@ -47,7 +47,7 @@ def found(what: Callable[[int], bool], draws: int) -> bool:
 @pytest.mark.parametrize(
     ("op", "draws"),
     [
-        ("matmul", 40), ("softmax", 80), ("scan", 60), ("cond", 100), ("while_loop", 100),
+        ("matmul", 80), ("softmax", 80), ("scan", 60), ("cond", 100), ("while_loop", 100),
         ("fft", 600), ("qr", 600), ("cholesky", 600), ("top_k", 400), ("sort", 200),
         ("segment_sum", 400), ("max_pool", 400),
         ("complex", 400), ("erfinv", 1500),

@@ -114,7 +114,7 @@ def test_gradients_go_through(op: Op) -> None:
 
 def test_the_family_traces_as_built_and_reaches_what_it_is_for() -> None:
     reached: set[str] = set()
-    for seed in range(100):
+    for seed in range(250):
         draft = draw_graph(FAMILY, seed)
         program = draft.program()
         jaxpr = traced_as_built(program, draft.entry, seed)

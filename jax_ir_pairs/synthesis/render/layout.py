@@ -52,7 +52,9 @@ def statement(prefix: str, expression: str, indent: int, suffix: str = "") -> li
 
 
 def _in_parentheses(prefix: str, expression: str, indent: int) -> list[str]:
-    """Gives the lines of a quotient that is too long, or nothing where it is none."""
+    """Gives the lines of a tuple or a quotient that is too long, or nothing of anything else."""
+    if prefix.endswith(("= ", "return ")) and len(elements := _split(expression)) > 1:
+        return statement(prefix, f"({', '.join(elements)})", indent)
     left, slash, right = expression.rpartition(" / ")
     if not slash or not prefix.endswith(("= ", "return ")):
         return []

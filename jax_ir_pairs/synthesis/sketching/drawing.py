@@ -162,6 +162,8 @@ class Drawing:
         filler = self.fillers[hole]
         if filler is None or filler.name in item.bound:
             raise Unfit(f"{hole.name} of {item.name} would be filled by itself or be hidden")
+        # Another sketch of the file may have the same hole, and hands its own values on.
+        self._connect(hole, filler, space)
 
     def _filler(self, hole: Hole, item: Item, space: str, depth: int) -> Sketch:
         candidates = [
@@ -174,18 +176,23 @@ class Drawing:
             candidates.remove(chosen)
             before = self.state()
             try:
-                signature = self.add(chosen, depth + 1)
-                if signature.gives is None or len(signature.takes) != len(hole.takes):
-                    raise Unfit(f"{chosen.name} does not fit {hole.name}")
-                for wanted, (_, given) in zip(hole.takes, signature.takes, strict=True):
-                    # What the hole is given has to be taken, so the other way round.
-                    self.fit.unify(given, within(wanted, space))
-                self.fit.unify(within(hole.gives, space), signature.gives)
+                self.add(chosen, depth + 1)
+                self._connect(hole, chosen, space)
             except Unfit:
                 self.restore(before)
                 continue
             return chosen
         raise Unfit(f"nothing fits {hole.name} of {item.name}")
+
+    def _connect(self, hole: Hole, filler: Sketch, space: str) -> None:
+        """Makes the types of a hole in a name space those of the sketch in it."""
+        signature = self.signatures[filler.name]
+        if signature.gives is None or len(signature.takes) != len(hole.takes):
+            raise Unfit(f"{filler.name} does not fit {hole.name}")
+        for wanted, (_, given) in zip(hole.takes, signature.takes, strict=True):
+            # What the hole is given has to be taken, so the other way round.
+            self.fit.unify(given, within(wanted, space))
+        self.fit.unify(within(hole.gives, space), signature.gives)
 
     def functions(self, item: Item) -> dict[str, str]:
         """Gives the sketch that each hole of an item's file stands for, by the hole's name."""

@@ -37,8 +37,17 @@ def spelling(item: Item, style: Style) -> Iterator[Edit]:
                 elif name == "square" and style.squares == "power" and len(node.args) == 1:
                     yield from _as_power(item, node, first)
             case ast.Call(func=ast.Attribute(value=owner, attr=name)):
-                if name in _METHODS and style.methods == "off" and _is_array(owner):
+                is_method = name in _METHODS and _is_array(owner) and _reduces(node, name)
+                if is_method and style.methods == "off":
                     yield from _as_function(item, node, owner, name)
+
+
+def _reduces(node: ast.Call, name: str) -> bool:
+    """Tells whether a call is no update of a part: `ref.max(x)`, where `ref` is `x.at[i]`."""
+    axes = (argument for argument in node.args if not hole_call(argument))
+    return name == "clip" or not any(
+        isinstance(part, ast.Name | ast.Call) for axis in axes for part in ast.walk(axis)
+    )
 
 
 def _is_square(node: ast.expr) -> bool:

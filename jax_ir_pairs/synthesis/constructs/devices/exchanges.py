@@ -15,6 +15,8 @@ from jax_ir_pairs.synthesis.types import FLOATS, NUMBERS
 _SUMMING = frozenset({"psum", "pmean", "pmax", "pmin"})
 """After these a value is the same along the axis."""
 
+_UNREDUCED = "unreduced"
+
 
 def _unreducible(body: Scope) -> bool:
     """Tells whether a value may be marked as unreduced, for which vmap has no rule."""
@@ -88,8 +90,10 @@ def _reduce(body: Scope) -> None:
         if name in ("pmax", "pmin"):
             y = body.let("stop_gradient", x)
     elif name == "psum" and _unreducible(body) and stream.chance(0.2):
-        y = body.let("pcast", x, along=over, to="unreduced")
+        y = body.let("pcast", x, along=over, to="unreduced", role=_UNREDUCED)
     total = body.let(name, y, along=over)
+    if y.role == _UNREDUCED:
+        body.values.remove(y)  # nothing but a sum may take it
     if y is not x or stream.chance(0.5):
         body.let("sub" if name != "psum" else stream.choice(("sub", "add")), x, total)
 
@@ -126,8 +130,10 @@ def _scatter(body: Scope) -> None:
     if x.aval.shape[place] != over.size or stream.chance(0.7):
         params["tiled"] = True
     if _unreducible(body) and not body.reverse and stream.chance(0.4):
-        x = body.let("pcast", x, along=over, to="unreduced")
+        x = body.let("pcast", x, along=over, to="unreduced", role=_UNREDUCED)
     body.let("psum_scatter", x, along=over, **params)
+    if x.role == _UNREDUCED:
+        body.values.remove(x)
 
 
 def _all_to_all(body: Scope) -> None:
