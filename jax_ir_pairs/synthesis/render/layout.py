@@ -29,12 +29,14 @@ def statement(prefix: str, expression: str, indent: int, suffix: str = "") -> li
             f"{margin}){suffix}",
         ]
     start, end = _opening(expression, len(expression) - 1), len(expression) - 1
-    while len(margin + prefix) + start >= WIDTH:
+    while len(margin + prefix) + start >= WIDTH or start + 1 == end:
         before = _CALLED_ON.search(expression, 0, start)
         if before is None:
             break
         start, end = _opening(expression, before.start()), before.start()
     content = expression[start + 1 : end]
+    if not content:
+        return [line]
     head, tail = f"{margin}{prefix}{expression[: start + 1]}", f"{margin}{expression[end:]}{suffix}"
     inner = f"{margin}    {content}"
     if len(inner) <= WIDTH and expression[start] == "(" and start > 0:

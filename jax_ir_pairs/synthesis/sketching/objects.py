@@ -75,22 +75,18 @@ def as_object(text: str, sketch: Sketch, hand: Hand, fields: list[Field], *, is_
 
     That is an object under its name, or a function that uses one where it is the entry point.
     """
-    stream = hand.stream
+    stream, name = hand.stream, class_name(sketch, hand)
     node = ast.parse(text).body[0]
     assert isinstance(node, ast.FunctionDef)
-    lines, name = text.split("\n"), class_name(sketch, hand)
+    opening, closing, end = _places(text)
+    lines = text[end:].strip("\n").split("\n")
     docs: list[str] = []
     if (found := doc_lines(node)) is not None and found[0] == found[1]:
-        docs = [lines[found[0] - 1]]
-        del lines[found[0] - 1]
+        docs, lines = lines[:1], "\n".join(lines[1:]).strip("\n").split("\n")
     method = stream.choice(("__call__", "__call__", "__call__", "apply", "compute"))
-    has_parameters = bool(node.args.args)
-    lines[0] = lines[0].replace(
-        f"def {node.name}(", f"def {method}(self, " if has_parameters else f"def {method}(self"
-    )
-    if lines[0].endswith("(self, "):
-        lines[0] = lines[0].removesuffix("self, ")
-        lines.insert(1, "    self,")
+    parameters = " ".join(text[opening + 1 : closing].split()).rstrip(",")
+    taken = ", ".join(filter(None, ("self", parameters)))
+    lines.insert(0, f"def {method}({taken}){text[closing + 1 : end]}")
     given = stream.chance(0.4)
     head = list(_head(name, fields, docs, hand, given=given))
     values = ", ".join(f"{field.name}={field.value}" for field in fields) if given else ""
@@ -100,7 +96,6 @@ def as_object(text: str, sketch: Sketch, hand: Hand, fields: list[Field], *, is_
     if not is_entry:
         return "\n".join([*head, "", *indented, "", "", f"{node.name} = {made}{used}"])
     arguments = ", ".join(argument.arg for argument in node.args.args)
-    opened = text[: text.index("\n" + " " * node.body[0].col_offset + _first(node, text))]
     word = sketch.name.rpartition("_")[2]
     variable = "model" if word in hand.taken or iskeyword(word) else word
     body = [f"    return {made}{used}({arguments})"]
@@ -109,14 +104,17 @@ def as_object(text: str, sketch: Sketch, hand: Hand, fields: list[Field], *, is_
             *statement(f"{variable} = ", made, 4),
             f"    return {variable}{used}({arguments})",
         ]
-    return "\n".join([*head, "", *indented, "", "", opened, *body])
+    return "\n".join([*head, "", *indented, "", "", text[:end], *body])
 
 
-def _first(node: ast.FunctionDef, text: str) -> str:
-    first = node.body[0]
-    decorators = first.decorator_list if isinstance(first, ast.FunctionDef) else []
-    line = min([first.lineno, *(decorator.lineno for decorator in decorators)])
-    return text.split("\n")[line - 1].strip()
+def _places(text: str) -> tuple[int, int, int]:
+    """Gives where a function's parameters open and close, and where its head ends."""
+    opening, depth = text.index("("), 0
+    for place in range(opening, len(text)):
+        depth += (text[place] in "([{") - (text[place] in ")]}")
+        if depth == 0:
+            return opening, place, text.index(":", place) + 1
+    raise AssertionError("a function's parameters are not closed")
 
 
 def _head(

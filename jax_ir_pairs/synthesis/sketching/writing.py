@@ -29,6 +29,7 @@ _LINEN = re.compile(r"(?<![\w.])nn\.[A-Z]")
 """A class of `flax.linen`, which has the name that some dialects use for `jax.nn`."""
 _DEFINITION = re.compile(r"( *)(def \w+)(\(.*\))((?: -> .+)?:)")
 _OPENED, _CLOSED = re.compile(r" *def \w+\("), re.compile(r" *\)(?: -> .+)?:")
+_SUBSCRIPT = re.compile(r"[\w)\]]\[\Z")
 _STATEMENT = re.compile(r"( *)((?:return |[\w, ]+ = )?)(.+)")
 
 
@@ -101,7 +102,10 @@ def _fitted(lines: list[str]) -> list[str]:
             found += statement(match[2], match[3], len(match[1]), match[4])
         elif (match := _STATEMENT.fullmatch(line)) is not None:
             several = statement(match[2], match[3], len(match[1]))
-            found += several if _same("\n".join(several), line) else [line]
+            # A line that is a little long reads better than a subscript on three.
+            splits_subscript = any(_SUBSCRIPT.search(part) for part in several)
+            keeps = splits_subscript or not _same("\n".join(several), line)
+            found += [line] if keeps else several
         else:
             found.append(line)
     return found
