@@ -133,7 +133,9 @@ def draw_sketch(library: Library, theme: str, stream: Stream, style: Stream) -> 
 def draw_from(
     library: Library, first: Sketch, stream: Stream, style: Stream, *, alone: bool = False
 ) -> SketchDraft:
-    """Gives a program that begins with a sketch, and has no other step where it is `alone`.
+    """Gives a program that begins with a sketch.
+
+    Where it is `alone`, other steps are only those that make what no input can be.
 
     **Raises:** [`Unfit`][] where this time nothing fits.
     """

@@ -28,8 +28,9 @@ _DEPTH = 3
 """Sketches inside of sketches."""
 _TRIES = 6
 _REVERSE = frozenset(
-    {"grad", "value_and_grad", "jacrev", "hessian", "vjp", "filter_grad", "filter_value_and_grad"}
-)
+    {"grad", "value_and_grad", "jacrev", "jacobian", "hessian", "vjp", "filter_grad",
+     "filter_value_and_grad", "filter_vjp"}
+)  # fmt: skip
 """Where one of them is, no loop may be inside whose steps nobody knows."""
 _DEVICES = frozenset({"shard_map", "pmap", "make_mesh", "Mesh", "NamedSharding"})
 """Words of what runs on several devices."""
@@ -105,6 +106,8 @@ class Drawing:
                 raise Unfit("the program is on other devices")
             self.devices = space
         if item.name in self.spaces:
+            if self.spaces[item.name] != space and _has_sizes(item):
+                raise Unfit(f"{item.name} has the sizes of another sketch")
             return
         self.spaces[item.name] = space
         self.reverse |= not _REVERSE.isdisjoint(item.words)
@@ -162,6 +165,8 @@ class Drawing:
         filler = self.fillers[hole]
         if filler is None or filler.name in item.bound:
             raise Unfit(f"{hole.name} of {item.name} would be filled by itself or be hidden")
+        if self.reverse and "while_loop" in filler.words:
+            raise Unfit(f"{filler.name} has a loop whose steps nobody knows")
         # Another sketch of the file may have the same hole, and hands its own values on.
         self._connect(hole, filler, space)
 
@@ -211,6 +216,13 @@ class Drawing:
             tuple((name, type) for name, type in kept if name in sketch.optional),
             None if sketch.gives is None else within(sketch.gives, space),
         )
+
+
+@lru_cache(maxsize=4096)
+def _has_sizes(item: Item) -> bool:
+    """Tells whether the text of an item depends on the sizes of the sketch that it came with."""
+    is_part = not isinstance(item, Sketch)
+    return is_part and any(choice.kind == "size" for choice in all_choices(item.segment))
 
 
 @lru_cache(maxsize=4096)
@@ -273,7 +285,10 @@ def usual_range(symbol: str) -> tuple[int, int]:
 
 
 def number(stream: Stream, low: float, high: float) -> str:
-    """Gives a number as a person would write it: one or two digits that count."""
+    """Gives a number as a person would write it: one or two digits that count.
+
+    Each magnitude is as likely, or each number where the least is not positive.
+    """
     digits = 1 if stream.chance(0.65) else 2
     drawn = stream.uniform()
     magnitude = low * (high / low) ** drawn if low > 0 else low + (high - low) * drawn

@@ -94,8 +94,18 @@ def _of_item(item: Item, taken: tuple[int, ...]) -> tuple[_Scopes, bool]:
         _read(node, (item.name,), scopes, ())
         if isinstance(node, ast.FunctionDef):
             scope.calls.append(((), node.name))
-    held_out = any(isinstance(n, ast.Attribute) and n.attr in _OPS for n in ast.walk(tree))
+    held_out = any(_is_held_out(node) for node in ast.walk(tree))
     return scopes, held_out
+
+
+def _is_held_out(node: ast.AST) -> bool:
+    """Tells whether a node names an op that is held out; NumPy's are constants of a program."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="np")):
+            return False
+        case ast.Attribute(attr=name):
+            return name in _OPS
+    return False
 
 
 def _outcomes(segment: Segment, taken: Iterator[int]) -> Iterator[tuple[Choice, int]]:

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent.parent / "sketches"
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """All sketches, by theme and by name."""
+    """Sketches, by name and by theme."""
 
     sketches: Mapping[str, Sketch]
 
@@ -32,8 +32,7 @@ class Library:
 def files(folder: Path = FOLDER) -> Iterator[SourceFile]:
     """Gives all files of sketches, in order."""
     for path in sorted(folder.glob("*/*.py")):
-        if path.stem != "__init__":
-            yield read_file(path.parent.name, path.stem, path.read_text(encoding="utf-8"))
+        yield read_file(path.parent.name, path.stem, path.read_text(encoding="utf-8"))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -95,9 +96,12 @@ def as_object(text: str, sketch: Sketch, hand: Hand, fields: list[Field], *, is_
     indented = [f"    {line}" if line else "" for line in lines]
     if not is_entry:
         return "\n".join([*head, "", *indented, "", "", f"{node.name} = {made}{used}"])
-    arguments = ", ".join(argument.arg for argument in node.args.args)
+    passed = [argument.arg for argument in node.args.args]
+    passed += [f"{argument.arg}={argument.arg}" for argument in node.args.kwonlyargs]
+    arguments = ", ".join(passed)
     word = sketch.name.rpartition("_")[2]
-    variable = "model" if word in hand.taken or iskeyword(word) else word
+    words = {*re.findall(r"\w+", text), *hand.taken}
+    variable = next(v for v in (word, "model", "instance") if v not in words and not iskeyword(v))
     body = [f"    return {made}{used}({arguments})"]
     if values:
         body = [

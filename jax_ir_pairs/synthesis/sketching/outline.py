@@ -22,7 +22,7 @@ class Outline:
     pieces: frozenset[Segment]
 
     def similarity(self, other: Outline) -> float:
-        """Gives the nodes of source that two programs share, as a share of those of either."""
+        """Gives the share of source nodes that two programs have in common."""
         union = sum(map(_num_nodes, self.pieces | other.pieces))
         return sum(map(_num_nodes, self.pieces & other.pieces)) / max(union, 1)
 

@@ -19,7 +19,7 @@ _USUAL = (
 _SMALL = 64
 _LARGE = 128
 LARGE_SHARE = 0.75
-"""Programs that have a side of 128 or more where their types allow it."""
+"""How often a program gets a side of 128 or more where its types allow one."""
 _TRIES = 30
 
 

@@ -39,7 +39,8 @@ class Item:
         """The whole of it."""
         parts = [segment(part) for part in (self.node, *self.more)]
         names = frozenset().union(*(part.names for part in parts))
-        return Segment(self.node, names, tuple(c for part in parts for c in part.choices))
+        choices = tuple(choice for part in parts for choice in part.choices)
+        return Segment([self.node, *self.more], names, choices)
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:

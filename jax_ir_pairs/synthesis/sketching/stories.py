@@ -26,6 +26,8 @@ _PREPARED = 0.6
 _TRIES = 4
 KEY = "key"
 """The name of the entry point's random key; each step that takes one has one of its own."""
+_OF_KEYS = frozenset({KEY, "subkey", "keys"})
+"""Names that the entry point gives to keys."""
 
 
 @dataclass(eq=False)
@@ -189,7 +191,7 @@ class Story:
 
     def _free(self, name: str, *others: str) -> str:
         """Gives the first of some names that is free, or the first one with a number."""
-        taken = {value.name for value in self.values} | self.drawing.spaces.keys()
+        taken = {value.name for value in self.values} | self.drawing.spaces.keys() | _OF_KEYS
         for candidate in (name, *others):
             if candidate and candidate not in taken:
                 return candidate
