@@ -85,7 +85,7 @@ def softplus_above(
     takes={"log_p": "logits f[n]", "log_q": "logits f[n]"},
     gives="f[n]",
     sizes={"n": (2, 256)},
-    also=("Log of the complement of probabilities.",),
+    also=("Log of the absolute difference of two exponentials.",),
 )
 def log_difference(log_p, log_q):
     """Subtract in the space of logarithms without leaving it."""
@@ -133,7 +133,7 @@ def almost_equal(
     also=("Replace what is not finite.",),
 )
 def replace_nonfinite(x, nan: float = 0.0, bound: float | None = one_of(None, 1e4, 30.0)):
-    """Replace NaN and infinite values by ones that can be summed."""
+    """Replace NaN and infinite values by finite ones."""
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         return x
     if bound is None:
@@ -257,8 +257,8 @@ def quantize(x, key=None, num_bits: int = one_of(8, 4, 6), symmetric: bool = one
         rounded = jnp.round(scaled)
     else:
         rounded = jnp.floor(scaled + jax.random.uniform(key, x.shape, x.dtype))
-    dtype = jnp.int8 if symmetric else jnp.uint8
-    return jnp.clip(rounded, low, high).astype(dtype), scale
+    codes = jnp.clip(rounded, low, high).astype(jnp.int8 if symmetric else jnp.uint8)
+    return (codes, scale) if symmetric else (codes, scale, zero)
 
 
 @sketch(
@@ -270,7 +270,7 @@ def quantize(x, key=None, num_bits: int = one_of(8, 4, 6), symmetric: bool = one
 def smooth_step(
     x, low: float = number(-2.0, -0.5), high: float = number(0.5, 2.0), order: int = integer(1, 2)
 ):
-    """Rise from 0 to 1 between two edges, with derivatives that vanish at both."""
+    """Go from one level to another between two edges, with slopes that vanish at both."""
     if high <= low:
         raise ValueError("`high` must be larger than `low`, "
                          f"but got {high} <= {low}")  # fmt: skip

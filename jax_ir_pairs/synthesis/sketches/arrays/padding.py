@@ -107,9 +107,10 @@ def causal_or_same_filter(
         raise ValueError(f"`padding` must be 'causal' or 'same', got {padding!r}.")
     if maybe("flip", 0.4):
         kernel = one_of(kernel[::-1], jnp.flip(kernel))
-    if maybe("reflect", 0.4):
-        # Zeros at the ends would show as steps.
-        x = jnp.pad(x, pads, mode=one_of("reflect", "edge", "wrap"))
+    if maybe("extend", 0.4):
+        # Zeros at the ends would show as steps; a causal filter still sees only the past.
+        mode = "edge" if padding == "causal" else one_of("reflect", "edge", "wrap")
+        x = jnp.pad(x, pads, mode=mode)
         pads = (0, 0)
     out = jax.lax.conv_general_dilated(
         x[None, None, :],

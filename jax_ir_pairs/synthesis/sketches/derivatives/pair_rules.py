@@ -239,10 +239,20 @@ def _inverse_of_increasing_jvp(primals, tangents):
 )
 def bisected_flow_density(samples, scale=number(0.5, 2.0)):
     """Evaluate a density through a monotone map that has no closed inverse."""
-    bounded = 3 * jnp.tanh(samples / 3)
-    latents = inverse_of_increasing(bounded)
-    slopes = jax.vmap(jax.grad(inverse_of_increasing))(bounded)
-    log_base = one_of(-0.5 * (latents / scale) ** 2, -jnp.abs(latents) / scale)
-    if maybe("normalized base"):
-        log_base = log_base - jnp.log(scale)
+
+    def latent_of(sample):
+        return inverse_of_increasing(3 * jnp.tanh(sample / 3))
+
+    latents = latent_of(samples)
+    slopes = jax.vmap(jax.grad(latent_of))(samples)
+    if maybe("library density"):
+        log_base = one_of(
+            jax.scipy.stats.norm.logpdf(latents, scale=scale),
+            jax.scipy.stats.laplace.logpdf(latents, scale=scale),
+            jax.scipy.stats.logistic.logpdf(latents, scale=scale),
+        )
+    elif maybe("heavy tails", 0.4):
+        log_base = -jnp.abs(latents) / scale - jnp.log(2 * scale)
+    else:
+        log_base = -0.5 * (latents / scale) ** 2 - jnp.log(scale * (2 * jnp.pi) ** 0.5)
     return latents, log_base + jnp.log(slopes + 1e-6)

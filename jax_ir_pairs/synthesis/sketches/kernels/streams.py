@@ -16,7 +16,7 @@ from jax_ir_pairs.synthesis.holes import integer, maybe, number, one_of, size, s
     fills=False,
 )
 def dropout_kernel(x, bits, rate=number(0.05, 0.6), block_rows=size("r")):
-    """Drop activations by comparing given random bits with a threshold."""
+    """Drop activations where random bits, mixed with the place, are below a threshold."""
     if not 0 <= rate < 1:
         raise ValueError(f"a rate of {rate} leaves nothing")
     threshold = int(rate * 2**32)
@@ -24,14 +24,23 @@ def dropout_kernel(x, bits, rate=number(0.05, 0.6), block_rows=size("r")):
 
     def block_kernel(x_ref, bits_ref, out_ref):
         value = x_ref[...]
-        bits = bits_ref[...]
-        if maybe("hash bits"):
-            # The bits come from a counter, so they are mixed first.
+        # Bits that are only those of a seed or of a counter become random here.
+        place = jax.lax.iota(jnp.uint32, block_rows * width).reshape(block_rows, width)
+        if maybe("count on"):
+            place = place + pl.program_id(0).astype(jnp.uint32) * jnp.uint32(block_rows * width)
+        step = place * jnp.uint32(0x9E3779B9)
+        bits = one_of(bits_ref[...] + step, bits_ref[...] ^ step)
+        if maybe("murmur"):
+            bits = (bits ^ (bits >> 16)) * jnp.uint32(0x85EBCA6B)
+            bits = (bits ^ (bits >> 13)) * jnp.uint32(0xC2B2AE35)
+        else:
             bits = (bits ^ (bits >> 16)) * jnp.uint32(0x7FEB352D)
-            bits = bits ^ (bits >> 15)
+            bits = (bits ^ (bits >> 15)) * jnp.uint32(0x846CA68B)
+        bits = bits ^ (bits >> 16)
         keep = bits >= jnp.uint32(threshold)
-        if maybe("noise instead", 0.3):
-            out_ref[...] = jnp.where(keep, value, 0.1 * value)
+        if maybe("plain mask", 0.3):
+            # What is kept is not scaled up.
+            out_ref[...] = jnp.where(keep, value, 0.0)
         else:
             out_ref[...] = jnp.where(keep, value / (1 - rate), 0.0)
 
@@ -54,7 +63,7 @@ def dropout_kernel(x, bits, rate=number(0.05, 0.6), block_rows=size("r")):
     fills=False,
 )
 def quantize_rows_kernel(x, block_rows=size("r"), levels=one_of(127, 63, 7)):
-    """Quantize each row to integers by its own largest magnitude."""
+    """Quantize each row to integers by a scale of its own."""
     rows, width = x.shape
 
     def block_kernel(x_ref, code_ref, scale_ref):
@@ -136,6 +145,7 @@ def cumulative_sum_kernel(x, block_rows=size("r")):
 
         block = x_ref[...]
         if maybe("squared increments", 0.3):
+            # Sum the squares of the increments.
             block = block * block
         if maybe("triangular product"):
             ones = jnp.tril(jnp.ones((block_rows, block_rows), x_ref.dtype))
@@ -162,7 +172,15 @@ def cumulative_sum_kernel(x, block_rows=size("r")):
     )(x)
     if maybe("share of total", 0.35):
         return sums / (jnp.abs(total) + 1)
-    return one_of(sums, sums - total, sums - x)
+    if maybe("exclusive", 0.3):
+        # Leave out what each row adds itself.
+        if maybe("squared increments", 0.3):
+            return sums - x * x
+        return sums - x
+    if maybe("still to come", 0.4):
+        # What follows each row is the total without the sum so far.
+        return total - sums
+    return sums
 
 
 @sketch(
@@ -211,7 +229,7 @@ def column_moments_kernel(x, block_rows=size("r")):
     takes={"params": "f[n]", "grads": "f[n]", "m": "f[n]: first moment", "v": "f[n]: scales"},
     gives=("f[n]: params", "f[n]: first", "f[n]: second"),
     sizes={"n": (4, 512)},
-    also=("One fused optimizer step in place of its buffers.",),
+    also=("One fused step of an optimizer, with its buffers overwritten in place.",),
     fills=False,
 )
 def adam_kernel(
@@ -220,11 +238,11 @@ def adam_kernel(
     """Update parameters and both moments of Adam in a kernel that overwrites its inputs."""
 
     def block_kernel(p_ref, g_ref, m_ref, v_ref, new_p_ref, new_m_ref, new_v_ref):
-        grad = g_ref[...]
+        gradient = g_ref[...]
         if maybe("bounded gradient"):
-            grad = jnp.clip(grad, -1.0, 1.0)
-        first = b1 * m_ref[...] + (1 - b1) * grad
-        second = b2 * jnp.abs(v_ref[...]) + (1 - b2) * grad * grad
+            gradient = jnp.clip(gradient, -1.0, 1.0)
+        first = b1 * m_ref[...] + (1 - b1) * gradient
+        second = b2 * jnp.abs(v_ref[...]) + (1 - b2) * gradient * gradient
         update = first / (jnp.sqrt(second) + 1e-3)
         if maybe("decay weights"):
             update = update + 0.01 * p_ref[...]
@@ -244,7 +262,7 @@ def adam_kernel(
 @sketch(
     takes={"u": "f[n]: previous state", "v": "f[n]: state", "w": "f[n]: coefficients"},
     gives="f[n]: combined",
-    sizes={"n": (8, 512)},
+    sizes={"n": (10, 512)},
     dtypes="f32 bf16",
     also=("Element-wise update with a mask for the ends.",),
     fills=False,

@@ -173,20 +173,26 @@ def frozen_backbone_step(params, x, y, learning_rate=number(1e-4, 1e-2)):
     model = Perceptron(hidden=size("h"), num_outputs=size("c"))
 
     def label(path):
-        if maybe("no decay on biases", 0.4):
+        if maybe("frozen biases", 0.4):
             if path[-1] == "bias":
                 return "frozen"
         return "trained" if path[0] == "head" else "frozen"
 
     flat = traverse_util.flatten_dict(params)
     labels = traverse_util.unflatten_dict({path: label(path) for path in flat})
-    tx = optax.multi_transform(
-        {
-            "trained": one_of(optax.adam(learning_rate), optax.adamw(learning_rate)),
-            "frozen": one_of(optax.set_to_zero(), optax.sgd(0.01 * learning_rate)),
-        },
-        labels,
-    )
+    if maybe("no decay on biases", 0.4):
+        head_tx = optax.adamw(
+            learning_rate,
+            weight_decay=one_of(1e-4, 1e-2),
+            mask=lambda p: jax.tree.map(lambda leaf: leaf.ndim > 1, p),
+        )
+    else:
+        head_tx = one_of(
+            optax.adam(learning_rate),
+            optax.adamw(learning_rate),
+            optax.sgd(learning_rate, momentum=0.9),
+        )
+    tx = optax.multi_transform({"trained": head_tx, "frozen": optax.set_to_zero()}, labels)
 
     def objective(p):
         error = model.apply({"params": p}, x) - y

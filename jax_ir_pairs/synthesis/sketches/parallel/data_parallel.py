@@ -269,8 +269,8 @@ def gradient_noise_scale(w, x, y, eps=one_of(1e-6, 1e-4)):
 def compressed_all_reduce(grads, residual):
     """Average gradients in low precision with error feedback on each device."""
 
-    def reduce_leaf(grad, error):
-        corrected = grad + error
+    def reduce_leaf(gradient, error):
+        corrected = gradient + error
         if maybe("signs", 0.4):
             scale = jnp.mean(jnp.abs(corrected))
             sent = jnp.sign(corrected) * scale
@@ -283,8 +283,8 @@ def compressed_all_reduce(grads, residual):
             total = codes * (top / 127) / jax.lax.axis_size(DATA_AXIS)
         else:
             sent = corrected.astype(jnp.bfloat16)
-            total = jax.lax.pmean(sent, DATA_AXIS).astype(grad.dtype)
-        return total, corrected - sent.astype(grad.dtype)
+            total = jax.lax.pmean(sent, DATA_AXIS).astype(gradient.dtype)
+        return total, corrected - sent.astype(gradient.dtype)
 
     def reduce(grads, residual):
         pairs = {name: reduce_leaf(grads[name], residual[name]) for name in grads}

@@ -215,8 +215,8 @@ def distributed_evolution_step(key, theta, x, y, sigma=number(0.01, 0.3), num_pa
         if maybe("normalize"):
             scale = jnp.sqrt(jax.lax.pmean(jnp.mean(worth**2), WORKER_AXIS))
             worth = worth / (scale + 1e-6)
-        grad = jax.lax.pmean(worth @ noise / num_pairs, WORKER_AXIS) / sigma
-        return theta + one_of(0.1, 0.01) * grad, jax.lax.pmean(jnp.mean(plus), WORKER_AXIS)
+        gradient = jax.lax.pmean(worth @ noise / num_pairs, WORKER_AXIS) / sigma
+        return theta + one_of(0.1, 0.01) * gradient, jax.lax.pmean(jnp.mean(plus), WORKER_AXIS)
 
     return jax.shard_map(
         step, mesh=worker_mesh, in_specs=(P(), P()), out_specs=(P(), P()), check_vma=False

@@ -120,10 +120,13 @@ def sharded_importance_estimate(log_weights, values):
     def estimate(log_weights, values):
         top = jax.lax.pmax(jnp.max(log_weights), SHARD_AXIS)
         weights = jnp.exp(log_weights - top)
-        sums = {"weights": jnp.sum(weights), "values": jnp.sum(weights * values)}
         if maybe("clip weights", 0.3):
-            limit = one_of(0.5, 0.2) * jax.lax.pmax(jnp.max(weights), SHARD_AXIS)
-            sums["values"] = jnp.sum(jnp.minimum(weights, limit) * values)
+            # The largest weight is 1 here.
+            clipped = jnp.minimum(weights, one_of(0.5, 0.2))
+            sums = {"weights": jnp.sum(weights), "values": jnp.sum(clipped * values)}
+            sums["clipped"] = jnp.sum(clipped)
+        else:
+            sums = {"weights": jnp.sum(weights), "values": jnp.sum(weights * values)}
         squares = jnp.sum(weights**2)
         sums, squares = jax.lax.psum((sums, squares), SHARD_AXIS)
         count = weights.shape[0] * jax.lax.axis_size(SHARD_AXIS)
@@ -131,6 +134,8 @@ def sharded_importance_estimate(log_weights, values):
         effective = sums["weights"] ** 2 / squares
         if maybe("fraction"):
             effective = effective / count
+        if maybe("clip weights", 0.3):
+            return log_evidence, sums["values"] / sums["clipped"], effective
         return log_evidence, sums["values"] / sums["weights"], effective
 
     specs = P(SHARD_AXIS)
@@ -143,7 +148,7 @@ def sharded_importance_estimate(log_weights, values):
     takes={"x": "samples f[devices*n]"},
     gives="tally i32[m]: counts",
     sizes={"devices": {2, 4, 8}, "n": (4, 64), "m": (4, 20)},
-    also=("Count samples of all devices in bins between their extremes.",),
+    also=("Count samples of all devices in bins of equal width.",),
 )
 def sharded_histogram(x, num_bins=size("m")):
     """Add up histograms of the devices, over a range that they agree on."""

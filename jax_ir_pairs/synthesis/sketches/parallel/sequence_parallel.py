@@ -249,7 +249,7 @@ def sharded_positions(tokens, table, base=one_of(10_000.0, 1_000.0)):
             places = places - starts
         else:
             places = start + jnp.arange(length)
-        rates = base ** (-jnp.arange((width + 1) // 2) / width)
+        rates = base ** (-2 * jnp.arange((width + 1) // 2) / width)
         angles = places[:, None] * rates
         waves = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
         return embedded + waves[:, :width]

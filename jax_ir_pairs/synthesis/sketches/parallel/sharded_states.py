@@ -102,13 +102,13 @@ def zero_adam_step(params, mu, nu, x, y, beta=one_of(0.999, 0.99, 0.95)):
     def update(params, mu, nu, x, y):
         flat, unravel = ravel_pytree(params)
         flat_grads, _ = ravel_pytree(jax.grad(objective)(params, x, y))
-        grad = jax.lax.psum_scatter(flat_grads, FSDP_AXIS, tiled=True)
-        grad = grad / jax.lax.axis_size(FSDP_AXIS)
-        mu = 0.9 * mu + 0.1 * grad
-        nu = beta * nu + (1 - beta) * grad**2
+        gradient = jax.lax.psum_scatter(flat_grads, FSDP_AXIS, tiled=True)
+        gradient = gradient / jax.lax.axis_size(FSDP_AXIS)
+        mu = 0.9 * mu + 0.1 * gradient
+        nu = beta * nu + (1 - beta) * gradient**2
         change = mu / (jnp.sqrt(jnp.maximum(nu, 0.0)) + one_of(1e-6, 1e-8))
         shard = jax.lax.dynamic_slice_in_dim(
-            flat, jax.lax.axis_index(FSDP_AXIS) * grad.size, grad.size
+            flat, jax.lax.axis_index(FSDP_AXIS) * gradient.size, gradient.size
         )
         if maybe("decay", 0.4):
             change = change + one_of(0.1, 0.01) * shard
@@ -152,11 +152,11 @@ def sharded_momentum_step(w, momentum, x, labels, learning_rate=number(1e-3, 1e-
     )
     def step(w, momentum, x, labels):
         grads = jax.grad(objective)(w, x, labels)
-        grad = jax.lax.psum_scatter(grads, FSDP_AXIS, scatter_dimension=0, tiled=True)
-        grad = grad / jax.lax.axis_size(FSDP_AXIS)
-        momentum = one_of(0.9, 0.95, 0.99) * momentum + grad
+        gradient = jax.lax.psum_scatter(grads, FSDP_AXIS, scatter_dimension=0, tiled=True)
+        gradient = gradient / jax.lax.axis_size(FSDP_AXIS)
+        momentum = one_of(0.9, 0.95, 0.99) * momentum + gradient
         if maybe("nesterov", 0.4):
-            change = one_of(0.9, 0.95) * momentum + grad
+            change = one_of(0.9, 0.95) * momentum + gradient
         else:
             change = momentum
         if maybe("slice weights"):

@@ -26,6 +26,7 @@ def sparse_direct_solve(off, b, shift=number(0.5, 3.0)):
     matrix = matrix + jnp.diag(diagonal)
     if maybe("periodic ends", 0.4):
         matrix = matrix.at[0, -1].add(-0.1)
+        matrix = matrix.at[-1, 0].add(-0.1)
     a = sparse.BCSR.fromdense(matrix, nse=3 * n)
     x = spsolve(a.data, a.indices, a.indptr, b)
     residual = b - a @ x
@@ -63,8 +64,10 @@ def sparse_conjugate_gradients(x, b, threshold=one_of(0.5, 1.0), num_steps=integ
         new_r = r - step * ap
         p = new_r + (new_r @ new_r) / (r @ r + 1e-6) * p
         r = new_r
-    if maybe("give residual", 0.3):
-        return b - a @ solution
+    if maybe("final descent", 0.3):
+        # Go down once more along the true residual.
+        r = b - a @ solution
+        return solution + (r @ r) / (r @ (a @ r) + 1e-6) * r
     return solution
 
 
@@ -72,15 +75,14 @@ def sparse_conjugate_gradients(x, b, threshold=one_of(0.5, 1.0), num_steps=integ
     takes={"x": "f[n, d]: matrix", "v": "f[d, k]: block of vectors", "u": "f[d]: vector"},
     gives=("f[n, k]: products", "f[n]: product"),
     sizes={"n": (4, 24), "d": (4, 24), "k": (2, 8)},
-    also=("Products in each of the older formats.",),
+    also=("Products with a matrix in one of the older formats.",),
     fills=False,
     weight=2.5,
 )
 def classic_format_products(x, v, u, threshold=one_of(0.3, 0.8)):
-    """Multiply a block of vectors by a matrix in coordinates or compressed rows."""
-    rows, columns = x.shape
+    """Multiply a vector and a block of vectors by a matrix whose small entries are not stored."""
     kept = jnp.where(jnp.abs(x) > threshold, x, 0.0)
-    stored = one_of(rows * columns, rows * columns // 2)
+    stored = one_of(x.size, x.shape[0] * x.shape[1])
     if maybe("coordinate format"):
         matrix = sparse.COO.fromdense(kept, nse=stored)
     elif maybe("column format", 0.3):
@@ -88,11 +90,13 @@ def classic_format_products(x, v, u, threshold=one_of(0.3, 0.8)):
     else:
         matrix = sparse.CSR.fromdense(kept, nse=stored)
     product = matrix @ u
-    if maybe("normal product", 0.3):
+    if maybe("bounded product", 0.3):
+        # Bring each entry of the product to between -1 and 1.
         product = product / (1 + jnp.abs(product))
     block = matrix @ v
-    if maybe("error of storage", 0.4):
-        block = block - (x - matrix.todense()) @ v
+    if maybe("small entries", 0.4):
+        # Half of what the small entries add comes on top.
+        block = block + 0.5 * (x - matrix.todense()) @ v
     return block, product
 
 
@@ -105,16 +109,18 @@ def classic_format_products(x, v, u, threshold=one_of(0.3, 0.8)):
     weight=1.5,
 )
 def sparse_sparse_product(a, b, threshold=one_of(0.5, 1.0)):
-    """Multiply two sparse matrices and keep their product sparse."""
-    left = sparse.BCOO.fromdense(jnp.where(jnp.abs(a) > threshold, a, 0.0), nse=a.size // 2 + 1)
-    right = sparse.BCOO.fromdense(b, nse=b.size)
+    """Multiply two sparse matrices, and make only their product dense."""
+    left = sparse.BCOO.fromdense(jnp.where(jnp.abs(a) > threshold, a, 0.0), nse=a.size)
+    right = one_of(jnp.maximum(b, 0.0), jnp.where(jnp.abs(b) > threshold, b, 0.0))
+    right = sparse.BCOO.fromdense(right, nse=b.size)
     product = left @ right
     if maybe("merge duplicates"):
         product = product.sum_duplicates(nse=a.shape[0] * b.shape[1])
-    if maybe("gram of product", 0.25):
+    if maybe("bounded entries", 0.25):
+        # The largest entry scales all of them.
         dense = product.todense()
         return dense / (1 + jnp.max(jnp.abs(dense)))
-    return one_of(product.todense(), sparse.todense(product), (2.0 * product).todense())
+    return one_of(product.todense(), sparse.todense(product), sparse.bcoo_todense(product))
 
 
 @sketch(
@@ -163,8 +169,12 @@ def sparse_slices(x, v, start=one_of(0, 1, 2)):
         part = sparse.bcoo_rev(part, dimensions=(1,))
     sums = sparse.bcoo_reduce_sum(part, axes=(0,)).todense()
     if maybe("weighted sums"):
-        sums = sums * v
-    return sums + one_of(v, 0.1 * v)
+        # The vector has a weight for each column.
+        return sums * one_of(v, jnp.abs(v), jax.nn.softplus(v))
+    if maybe("offset"):
+        # The sums go on from what the vector holds.
+        return sums + one_of(v, 0.1 * v)
+    return sums
 
 
 @sketch(

@@ -122,10 +122,10 @@ def accumulate_gradients(params, xs, labels):
     for x, y in zip(xs, labels, strict=True):
         loss, grads = jax.value_and_grad(loss_of)(params, x, y)
         total = total + loss
-        for ref, grad in zip(jax.tree.leaves(grad_refs), jax.tree.leaves(grads), strict=True):
+        for ref, gradient in zip(jax.tree.leaves(grad_refs), jax.tree.leaves(grads), strict=True):
             if maybe("clip each"):
-                grad = jnp.clip(grad, -1.0, 1.0)
-            ref[...] += grad
+                gradient = jnp.clip(gradient, -1.0, 1.0)
+            ref[...] += gradient
     grads = jax.tree.map(lambda ref: ref[...] / num_batches, grad_refs)
     if maybe("summed loss", 0.3):
         return grads, total

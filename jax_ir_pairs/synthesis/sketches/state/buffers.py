@@ -53,26 +53,44 @@ def ring_buffer_replay(buffer, new, start, rows):
         "wv": "f[d, d]: value weights",
     },
     gives="f[k, d]: attended",
-    sizes={"t": (4, 24), "d": (2, 16), "k": (1, 4)},
+    sizes={"t": (6, 24), "d": (2, 16), "k": (1, 4)},
     also=("Decoding with a cache in references.",),
     fills=False,
 )
 def cached_attention_in_place(keys, values, x, wk, wv):
     """Extend a key-value cache in place while tokens attend to it."""
-    length, depth = keys.shape
+    depth = keys.shape[1]
     key_ref, value_ref = jax.new_ref(keys), jax.new_ref(values)
 
-    def attend(_, token):
-        i, query = token
-        key_ref[i] = one_of(query @ wk, jnp.tanh(query @ wk))
-        value_ref[i] = query @ wv
-        scores = key_ref[...] @ query / depth**0.5
-        if maybe("past only"):
-            scores = jnp.where(jnp.arange(length) <= i, scores, -1e9)
-        return None, jax.nn.softmax(scores) @ value_ref[...]
+    if maybe("rolling cache", 0.4):
 
-    steps = jnp.arange(x.shape[0])
-    _, attended = jax.lax.scan(attend, None, (steps, x))
+        def attend(_, query):
+            # The oldest entry makes room for the newest one.
+            key_ref[...] = jnp.roll(key_ref[...], -1, axis=0)
+            value_ref[...] = jnp.roll(value_ref[...], -1, axis=0)
+            key_ref[-1] = one_of(query @ wk, jnp.tanh(query @ wk))
+            value_ref[-1] = query @ wv
+            scores = key_ref[...] @ query / depth**0.5
+            return None, jax.nn.softmax(scores) @ value_ref[...]
+
+        _, attended = jax.lax.scan(attend, None, x)
+    else:
+
+        def attend_at(_, token):
+            place, query = token
+            key_ref[place] = one_of(query @ wk, jnp.tanh(query @ wk))
+            value_ref[place] = query @ wv
+            scores = key_ref[...] @ query / depth**0.5
+            is_filled = jnp.arange(keys.shape[0]) <= place
+            if maybe("additive mask", 0.3):
+                scores = scores + jnp.where(is_filled, 0.0, -1e9)
+            else:
+                scores = jnp.where(is_filled, scores, one_of(-1e9, -1e4))
+            return None, jax.nn.softmax(scores) @ value_ref[...]
+
+        # The last places of the cache are free for the new tokens.
+        places = jnp.arange(keys.shape[0] - x.shape[0], keys.shape[0])
+        _, attended = jax.lax.scan(attend_at, None, (places, x))
     if maybe("residual tokens"):
         attended = attended + x
     return attended
@@ -81,20 +99,22 @@ def cached_attention_in_place(keys, values, x, wk, wv):
 @sketch(
     takes={"x": "f[n, d]: rows"},
     gives="features f[n, d]",
-    sizes={"n": (2, 24), "d": (2, 24)},
+    sizes={"n": (3, 24), "d": (2, 24)},
     also=("Boundary rows that are set in place.",),
     fills=False,
 )
 def patch_boundaries(x, value=number(0.1, 2.0)):
-    """Set the ends of an array in place and scale what lies between."""
+    """Set the first and the last row of an array in place."""
     x_ref = jax.new_ref(x)
     if maybe("wrap around"):
-        x_ref[0] = x[-1]
-        x_ref[-1] = x[0]
+        # The ends repeat what lies next to the opposite one.
+        x_ref[0] = x[-2]
+        x_ref[-1] = x[1]
     else:
         x_ref[0] = one_of(jnp.zeros(x.shape[1:]), jnp.full(x.shape[1:], value))
         x_ref[-1, :] = x_ref[-2, :]
     if maybe("touch columns", 0.6):
+        # Shift the first column and scale the others.
         x_ref[:, 0] += value
         x_ref[:, 1:] *= one_of(0.5, 2.0)
     if maybe("freeze it"):

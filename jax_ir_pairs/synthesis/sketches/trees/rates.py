@@ -58,6 +58,11 @@ def cosine_decay_schedule(
     return schedule
 
 
+def exponential_schedule(init_value: float, decay_steps: int, decay_rate: float) -> Schedule:
+    """Construct a schedule that falls by a rate in each period of decay."""
+    return lambda count: init_value * decay_rate ** (count / decay_steps)
+
+
 def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     """Apply several schedules one after another."""
 
@@ -91,7 +96,7 @@ def warmup_then_decay(
     elif maybe("polynomial"):
         decay = polynomial_schedule(peak_value, 0.0, one_of(1, 2, 0.5), decay_steps)
     else:
-        decay = constant_schedule(peak_value)
+        decay = exponential_schedule(peak_value, decay_steps, one_of(0.5, 0.1))
     schedule = join_schedules([warmup, decay], [warmup_steps])
     if maybe("mapped"):
         return jax.vmap(schedule)(count).astype(jnp.float32)
@@ -161,7 +166,7 @@ def piecewise_rates(
 
 @sketch(
     takes={"loss": "loss f[]", "best": "loss f[]", "count": "counts i[]", "scale": "scale f[]"},
-    gives=("loss f[]: best", "i[]: patience", "f[]: scale"),
+    gives=("loss f[]: best", "i[]: plateau_count", "f[]: scale"),
     also=("Reduce a rate when the loss stagnates.",),
 )
 def reduce_on_plateau(
@@ -228,7 +233,7 @@ def restarted_rates(
     period: int = integer(2, 6),
     gamma: float = one_of(1.0, 0.5),
 ):
-    """Evaluate a cosine schedule that starts again after each period."""
+    """Evaluate a schedule that decays over a period and then starts again."""
     if kwargs is None:
         cycle = count // period
         position = (count % period) / period

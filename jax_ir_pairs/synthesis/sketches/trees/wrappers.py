@@ -113,10 +113,10 @@ def multi_steps(
     def init_fn(params):
         return MultiStepsState(jnp.zeros([], jnp.int32), jax.tree.map(jnp.zeros_like, params))
 
-    def accumulate(grad, acc, n_acc):
+    def accumulate(gradient, acc, n_acc):
         if use_grad_mean:
-            return acc + (grad - acc) / (n_acc + 1)
-        return grad + acc
+            return acc + (gradient - acc) / (n_acc + 1)
+        return gradient + acc
 
     def update_fn(updates, state, params=None):
         del params
