@@ -38,10 +38,8 @@ def files(folder: Path = FOLDER) -> Iterator[SourceFile]:
 @cache
 def library() -> Library:
     """Gives the sketches of the package."""
-    found: dict[str, Sketch] = {}
-    for file in files():
-        found |= {i.name: i for i in file.items.values() if isinstance(i, Sketch)}
-    return Library(found)
+    items = (item for file in files() for item in file.items.values())
+    return Library({item.name: item for item in items if isinstance(item, Sketch)})
 
 
 def library_for(theme: str) -> Library:

@@ -62,7 +62,7 @@ def spiking_layer_gradient(w, currents, targets, decay=number(0.3, 0.95), thresh
 
 
 @jax.custom_gradient
-def round_through(x):
+def round_with_gradient(x):
     """Round, and pass the gradient as if nothing had happened."""
     if maybe("gradient inside of the range", 0.4):
         return jnp.round(x), lambda g: (g * (jnp.abs(x) <= 8.0),)
@@ -86,7 +86,7 @@ def quantized_layer_gradient(w, x, targets, bits=one_of(4, 3, 8)):
             top = jnp.max(jnp.abs(values))
         step = jax.lax.stop_gradient(top + 1e-3) / levels
         if maybe("custom gradient", 0.6):
-            return step * round_through(values / step)
+            return step * round_with_gradient(values / step)
         # x + stop_gradient(q(x) - x) has the value of q and the gradient of x.
         return values + jax.lax.stop_gradient(step * jnp.round(values / step) - values)
 

@@ -172,7 +172,7 @@ batching.primitive_batchers[spd_solve_p] = _spd_solve_batch
     sizes={"n": (4, 24), "d": (2, 6)},
     also=("Derivative of a held-out error with respect to the ridge.",),
 )
-def ridge_hypergradient(x, y, log_ridge, floor=number(0.1, 1.0)):
+def ridge_penalty_gradient(x, y, log_ridge, floor=number(0.1, 1.0)):
     """Differentiate through a linear solve whose primitive knows its own derivative."""
     n, d = x.shape
     split = n // 2

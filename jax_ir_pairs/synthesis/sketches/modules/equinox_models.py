@@ -214,7 +214,7 @@ class StatefulNetwork(eqx.Module):
     sizes={"b": (4, 24), "d": (3, 24), "c": (1, 6)},
     also=("Batch norm in equinox: a pass that trains and one that infers.",),
 )
-def stateful_batch_norm(key, x):
+def equinox_batch_norm(key, x):
     """Thread the statistics of batch norm through a batch as a state."""
     model, state = eqx.nn.make_with_state(StatefulNetwork)(
         x.shape[-1], integer(4, 16), size("c"), key

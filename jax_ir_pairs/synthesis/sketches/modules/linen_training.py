@@ -131,7 +131,7 @@ class NormalizedNetwork(nn.Module):
     sizes={"b": (4, 32), "d": (3, 24), "c": (1, 4)},
     also=("Training step that also updates statistics of batch norm.",),
 )
-def batch_norm_step(key, x, y, learning_rate=number(1e-3, 1e-1)):
+def linen_batch_norm_step(key, x, y, learning_rate=number(1e-3, 1e-1)):
     """Update parameters by their gradient, and batch statistics by what a pass has seen."""
     model = NormalizedNetwork(width=integer(8, 32), num_outputs=y.shape[-1])
     variables = model.init(key, x, train=False)

@@ -109,7 +109,7 @@ def count_in_place(labels, weights, num_classes=size("k")):
     fills=False,
     weight=1.5,
 )
-def accumulate_gradients(params, xs, labels):
+def microbatch_gradients(params, xs, labels):
     """Accumulate gradients of microbatches in one reference per parameter."""
     num_batches = xs.shape[0]
     grad_refs = jax.tree.map(lambda p: jax.new_ref(jnp.zeros_like(p)), params)
