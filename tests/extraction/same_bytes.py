@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from jax_ir_pairs.config import Limits, family_names, load_config
+from jax_ir_pairs.config import Limits, load_config
 from jax_ir_pairs.errors import Rejected
 from jax_ir_pairs.extraction import ExtractionProcess
 from jax_ir_pairs.synthesis import draw
@@ -103,15 +103,15 @@ _WIDE = program(
 
 
 def drawn(count: int) -> dict[str, Program]:
-    """Gives as many programs, of all families of the standard mix, with names, and two more."""
+    """Gives as many programs, of all themes and families of the standard mix, and two more."""
     recipe = load_config("hlo-10k").recipe
-    families = sorted(name for name in family_names() if recipe.families.get(name))
+    kinds = [(kind, name) for kind in ("families", "sketches") for name in getattr(recipe, kind)]
     found = {"inspected": INSPECTED, "kernel": KERNEL}
     for number in range(count):
-        family = families[number % len(families)]
-        seed = number // len(families)
-        one = recipe.model_copy(update={"families": {family: 1.0}})
-        found[f"{family} {seed}"] = draw(one, seed).program()
+        kind, name = kinds[number % len(kinds)]
+        seed = number // len(kinds)
+        one = recipe.model_copy(update={"families": {}, "sketches": {}, kind: {name: 1.0}})
+        found[f"{name} {kind} {seed}"] = draw(one, seed).program()
     return found
 
 

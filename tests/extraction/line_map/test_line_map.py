@@ -168,12 +168,12 @@ _COUNTED = {
 
 @pytest.fixture(scope="module")
 def drawn(process: ExtractionProcess) -> list[tuple[Program, Extraction]]:
-    """Three programs of each family of the standard mix, as far as they compile."""
+    """Six programs of each family of the standard mix, as far as they compile."""
     recipe = load_config("hlo-10k").recipe
     found = []
     for family in sorted(name for name in family_names() if recipe.families.get(name)):
-        one = recipe.model_copy(update={"families": {family: 1.0}})
-        for seed in range(3):
+        one = recipe.model_copy(update={"families": {family: 1.0}, "sketches": {}})
+        for seed in range(6):
             asked = draw(one, seed).program()
             try:
                 found.append((asked, process.extract(asked)))
