@@ -68,7 +68,7 @@ def lit(page: Page) -> dict[str, list[int]]:
     return found
 
 
-NUMBER = 9
+NUMBER = 3
 
 
 def mapped(rows: FolderRows, number: int) -> dict[str, list[int]]:
@@ -194,8 +194,8 @@ def test_targets_and_their_differences(
 
 
 def test_the_graph(opened: Opened, sample_server: Server, sample: FolderRows) -> None:
-    page = opened(sample_server.url, f"#row={sample.index.id[9]}&view=graph")
-    module = sample.row(9)["texts"]["optimized_hlo"]
+    page = opened(sample_server.url, f"#row={sample.index.id[NUMBER]}&view=graph")
+    module = sample.row(NUMBER)["texts"]["optimized_hlo"]
     entry = module[module.index("ENTRY") :].split("\n}")[0].split("\n")[1:]
     drawn = [line for line in entry if " constant(" not in line]
     expect(page.locator(".node")).to_have_count(len(drawn))
@@ -211,8 +211,8 @@ def test_the_graph(opened: Opened, sample_server: Server, sample: FolderRows) ->
 
 
 def test_before_and_after(opened: Opened, sample_server: Server, sample: FolderRows) -> None:
-    page = opened(sample_server.url, f"#row={sample.index.id[9]}&view=optimization")
-    figures = sample.row(9)["figures"]
+    page = opened(sample_server.url, f"#row={sample.index.id[NUMBER]}&view=optimization")
+    figures = sample.row(NUMBER)["figures"]
     tile = page.locator(".tiles div")
     expect(tile.filter(has_text="Flops").first.locator("dd")).to_have_text(
         f"{figures['flops']:,.0f}"

@@ -52,31 +52,31 @@ def test_rows_of_several_shards_and_row_groups(tmp_path: Path, rows: list[dict[s
 
 
 def test_a_row_as_the_page_reads_it(sample: FolderRows, rows: list[dict[str, Any]]) -> None:
-    row = sample.row(9)
-    (name, aval), *_ = json.loads(rows[9]["inputs"])
-    assert row["call"].startswith(f"{rows[9]['entry_point']}({name}: {aval}")
-    assert row["texts"] == {level: rows[9][level] for level in LEVELS}
+    row = sample.row(3)
+    (name, aval), *_ = json.loads(rows[3]["inputs"])
+    assert row["call"].startswith(f"{rows[3]['entry_point']}({name}: {aval}")
+    assert row["texts"] == {level: rows[3][level] for level in LEVELS}
     assert row["lines"] == [
-        [e["python"], *(e[name] for name in LEVELS[1:])] for e in rows[9]["line_map"]
+        [e["python"], *(e[name] for name in LEVELS[1:])] for e in rows[3]["line_map"]
     ]
     assert row["targets"] == row["passes"] == []
 
 
 def test_rows_of_an_older_schema(rows: list[dict[str, Any]]) -> None:
     newer = ("line_map", "checked_by", "max_abs_error", "max_rel_error", "executed")
-    row = for_page({name: value for name, value in rows[9].items() if name not in newer})
+    row = for_page({name: value for name, value in rows[3].items() if name not in newer})
     assert row["lines"] is None
     assert (row["checked_by"], row["executed"]) == (None, None)
 
 
 def test_what_no_machine_code_was_made_of(rows: list[dict[str, Any]]) -> None:
-    row = for_page(rows[9] | {"peak_memory_bytes": None, "executed": False})
+    row = for_page(rows[3] | {"peak_memory_bytes": None, "executed": False})
     assert row["figures"]["peak_memory_bytes"] is None
     assert row["executed"] is False
 
 
 def test_what_json_has_no_number_for(rows: list[dict[str, Any]]) -> None:
-    figures = for_page(rows[9] | {"flops": float("inf"), "transcendentals": float("nan")})[
+    figures = for_page(rows[3] | {"flops": float("inf"), "transcendentals": float("nan")})[
         "figures"
     ]
     assert (figures["flops"], figures["transcendentals"]) == ("inf", "nan")
@@ -88,7 +88,7 @@ def test_targets_and_passes(special: FolderRows, rows: list[dict[str, Any]]) -> 
     assert "tpu_fusion" in tpu["optimized_hlo"]
     assert (cuda["name"], cuda["optimized_hlo"]) == ("cuda-h100", None)
     steps = [{"pipeline": "", "pass": "", "hlo": "a"}, {"pipeline": "p", "pass": "dce", "hlo": "b"}]
-    assert for_page(rows[9] | {"passes": steps})["passes"] == [
+    assert for_page(rows[3] | {"passes": steps})["passes"] == [
         {"title": "", "text": "a"},
         {"title": "p · dce", "text": "b"},
     ]

@@ -169,7 +169,7 @@ def _instructions(text: str) -> list[str]:
 
     XLA reads a zero in a list back without its sign.
     """
-    return sorted(re.sub(r"(?<=\{)-0(?=\})", "0", line) for line in text.splitlines()[1:])
+    return sorted(re.sub(r"(?<=[{ ])-0(?=[,} ])", "0", line) for line in text.splitlines()[1:])
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -141,7 +141,7 @@ def test_text_tells_how_rows_were_checked(tmp_path: Path, checks: Checks, said: 
 def test_text_tells_the_largest_argument_where_every_build_counted(tmp_path: Path) -> None:
     write_build(tmp_path, load_config("hlo-1k", splits=ROWS))
     _, text = parts(write_card(tmp_path))
-    assert "run quickly. What the compiler" in text
+    assert "run quickly. Effects that the compiler" in text
     assert CANARY in text
     path = tmp_path / "hlo-1k" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "largest_argument": 4321}))
