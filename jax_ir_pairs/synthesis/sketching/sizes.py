@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from jax_ir_pairs.synthesis.sketching.fit import Fit, Unfit, value
@@ -23,15 +23,13 @@ LARGE_SHARE = 0.75
 _TRIES = 30
 
 
-def draw_sizes(
-    stream: Stream, fit: Fit, ranges: Mapping[str, Range], wanted: Iterable[str] = ()
-) -> dict[str, int]:
+def draw_sizes(stream: Stream, fit: Fit, ranges: Mapping[str, Range]) -> dict[str, int]:
     """Gives a number for each symbol, in its range; raises [`Unfit`][] where none are found."""
     free: dict[str, Range] = {}
-    for symbol in (*ranges, *wanted):
+    for symbol, allowed in ranges.items():
         root = fit.resolved(symbol)
         if isinstance(root, str):
-            free[root] = _common(free.get(root, (1, 4096)), ranges.get(symbol, (2, 64)))
+            free[root] = _common(free.get(root, (1, 4096)), allowed)
     for symbol, allowed in free.items():
         if not allowed or (isinstance(allowed, tuple) and allowed[0] > allowed[1]):
             raise Unfit(f"no number is in all ranges of {symbol}")

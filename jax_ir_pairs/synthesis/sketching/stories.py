@@ -81,8 +81,7 @@ class Story:
     def roles(self) -> set[str]:
         """The roles of what no step has used."""
         found = (value.type for value in self.values if value.is_open)
-        roles = {type.role for type in found if isinstance(type, Array)} - {""}
-        return {role for role in roles if not ROLES[role].is_index}
+        return {type.role for type in found if isinstance(type, Array) and _is_handed_on(type)}
 
     def state(self) -> tuple[Any, ...]:
         """Gives what [`restore`][] takes, once."""
@@ -137,7 +136,7 @@ class Story:
 
     def _available(self, type: Type, taken: list[Value]) -> Value | None:
         """Gives a value of a type, rather one that nothing has used, and the latest of those."""
-        if isinstance(type, Array) and (not type.role or ROLES[type.role].is_index):
+        if isinstance(type, Array) and not _is_handed_on(type):
             return None
         is_tree = not isinstance(self.drawing.fit.decided(type), Array)
         known = [v for v in self.values if v not in taken and not v.replaced]
@@ -154,9 +153,7 @@ class Story:
 
     def _is_prepared(self, type: Type) -> bool:
         """Tells whether a step makes an argument that could be an input as well."""
-        if not self.num_spare or not isinstance(type, Array) or not type.role:
-            return False
-        if ROLES[type.role].is_index:
+        if not self.num_spare or not isinstance(type, Array) or not _is_handed_on(type):
             return False
         return self.drawing.stream.chance(_PREPARED)
 
@@ -215,6 +212,11 @@ class Story:
 def is_input(type: Type) -> bool:
     """Tells whether an ordinary input of a program may be of a type."""
     return not isinstance(type, Array) or ROLES[type.role].is_input
+
+
+def _is_handed_on(type: Array) -> bool:
+    """Tells whether one step may give what another takes; a place in something is only an input."""
+    return type.role != "" and not ROLES[type.role].is_index
 
 
 @lru_cache(maxsize=4096)
